@@ -1,0 +1,242 @@
+"""What happens to a reasoning structure: one frozen class an event, and its wire form.
+
+The wire form (a *row*) is a dictionary of JSON values with defaults left out. It is what a checkpoint stores, what a
+line of a trace file is, and what training reads; there is no other format. No event carries a time: the same seed and
+the same replies in the same order give the same trace, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from reflectree.rlm_ops.errors import TraceError
+from reflectree.rlm_ops.step import Granularity, Status
+from reflectree.rlm_ops.task import Example
+from reflectree.rlm_ops.usage import NO_USAGE, Usage
+
+Row: TypeAlias = dict[str, Any]
+"""An event's wire form: `{"seq": 4, "op": "evaluate", "node": 2, "value": 0.5}`."""
+
+GrowingOp = Literal["generate", "refine", "aggregate", "restructure"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """A run began: the task as the model may see it, and everything needed to run it again. Always event 0.
+
+    Attributes:
+        blueprint: The reasoning system, as `Blueprint.model_dump` gives it.
+        width: Most children a node may have; `root_width` for the root.
+        depth: Most steps on a path.
+        policy: Name of the policy model.
+        evaluator: Name of the evaluator, or "" where none scores.
+        verifier: Name of the verifier (never its gold answer).
+    """
+
+    op: ClassVar[str] = "task"
+    question: str
+    context: str = ""
+    examples: tuple[Example, ...] = ()
+    tools: tuple[str, ...] = ()
+    task_id: str = ""
+    blueprint: dict[str, Any] = field(default_factory=dict)
+    width: int = 1
+    root_width: int = 1
+    depth: int = 1
+    policy: str = ""
+    evaluator: str = ""
+    verifier: str = ""
+    seed: int = 0
+    oracle: bool = False
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """A step was added under one parent (*generate*, *refine*) or several (*aggregate*).
+
+    Attributes:
+        op: The operator that added it.
+        nodes: The parents; the first is the primary one, along which paths run and values are backed up.
+        index: The call's index.
+        node: The new node's id: dense, in order of arrival, given when the event is appended to a trace.
+        prior: The policy's own probability of the step relative to its siblings' lengths: exp of the mean token
+            log-probability, in (0, 1]; `None` where the model gives no log-probabilities.
+    """
+
+    op: GrowingOp = "generate"
+    nodes: tuple[int, ...]
+    index: int = 0
+    node: int = -1
+    text: str
+    granularity: Granularity = "step"
+    status: Status = "open"
+    answer: str | None = None
+    prior: float | None = None
+    usage: Usage = NO_USAGE
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """A node was scored.
+
+    Attributes:
+        value: The score, in [0, 1].
+        source: Who says so: `function`, `verifier`, `judge`, `rollouts`, `value-model`.
+        note: The evaluator's reason, in words, where it gave one.
+    """
+
+    op: ClassVar[str] = "evaluate"
+    node: int
+    index: int = 0
+    value: float
+    source: str = ""
+    note: str = ""
+    usage: Usage = NO_USAGE
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackedUp:
+    """A node's value was backed up along its primary ancestors, itself included."""
+
+    op: ClassVar[str] = "backpropagate"
+    node: int
+    value: float
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """Nodes were taken out of the search; they stay in the trace."""
+
+    op: ClassVar[str] = "prune"
+    nodes: tuple[int, ...]
+    reason: str = ""
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backtracked:
+    """The search left a node and went back to an earlier one."""
+
+    op: ClassVar[str] = "backtrack"
+    node: int
+    to: int
+    reason: str = ""
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enriched:
+    """A node's content was updated in place, as a new version."""
+
+    op: ClassVar[str] = "enrich"
+    node: int
+    text: str
+    answer: str | None = None
+    usage: Usage = NO_USAGE
+    index: int = 0
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A call came to nothing, after its retries. It is not a wrong answer, and it is paid all the same."""
+
+    op: ClassVar[str] = "failed"
+    of: str
+    nodes: tuple[int, ...]
+    index: int = 0
+    reason: str = ""
+    usage: Usage = NO_USAGE
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The run ended. Always the last event.
+
+    Attributes:
+        node: The node whose answer was selected; -1 where there is none.
+        score: The selection's own score of the answer.
+        stop_reason: Why the run ended.
+        selection: The method that chose the answer.
+        correct: What the verifier says of the selected answer; `None` without a verifier.
+        in_structure: Whether the verifier accepts *any* answer found; `None` without a verifier.
+    """
+
+    op: ClassVar[str] = "answer"
+    node: int = -1
+    answer: str | None = None
+    score: float | None = None
+    stop_reason: str = ""
+    selection: str = ""
+    correct: bool | None = None
+    in_structure: bool | None = None
+    seq: int = -1
+
+
+Event: TypeAlias = Began | Grown | Evaluated | BackedUp | Pruned | Backtracked | Enriched | Failed | Answered
+
+_CLASSES: dict[str, type[Any]] = {
+    cls.op: cls for cls in (Began, Evaluated, BackedUp, Pruned, Backtracked, Enriched, Failed, Answered)
+} | dict.fromkeys(("generate", "refine", "aggregate", "restructure"), Grown)
+
+
+def _default(spec: Any) -> Any:
+    return {} if spec.default_factory is not MISSING else spec.default
+
+
+_FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
+    cls: tuple((spec.name, _default(spec)) for spec in fields(cls) if spec.name not in ("seq", "op"))
+    for cls in set(_CLASSES.values())
+}
+_TUPLES = frozenset({"nodes", "tools"})
+
+
+def to_row(event: Event) -> Row:
+    """The event's wire form; fields at their default are left out, and `seq` while it is not numbered."""
+    row: Row = {"seq": event.seq, "op": event.op} if event.seq >= 0 else {"op": event.op}
+    for name, default in _FIELDS[type(event)]:
+        value = getattr(event, name)
+        if value is default or value == default:
+            continue
+        if name in _TUPLES:
+            value = list(value)
+        elif name == "usage":
+            value = value.to_row()
+        elif name == "examples":
+            value = [[example.question, list(example.steps), example.answer] for example in value]
+        row[name] = value
+    return row
+
+
+def from_row(row: Mapping[str, Any]) -> Event:
+    """The event a row stands for.
+
+    Raises:
+        TraceError: The operator or a field is unknown, or a required field is missing.
+    """
+    values = dict(row)
+    op = values.pop("op", None)
+    cls = _CLASSES.get(op) if isinstance(op, str) else None
+    if cls is None:
+        raise TraceError(f"unknown event {op!r}: the trace is of a newer version, or not a trace")
+    try:
+        if "nodes" in values:
+            values["nodes"] = tuple(values["nodes"])
+        if "usage" in values:
+            values["usage"] = Usage(*values["usage"])
+        if cls is Grown:
+            values["op"] = op
+        elif cls is Began:
+            values["tools"] = tuple(values.get("tools", ()))
+            values["examples"] = tuple(Example(q, tuple(steps), a) for q, steps, a in values.get("examples", ()))
+        event: Event = cls(**values)
+    except (TypeError, ValueError) as error:
+        raise TraceError(f"a damaged {op!r} event: {error}") from error
+    return event
