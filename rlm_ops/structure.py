@@ -1,0 +1,434 @@
+"""The reasoning structure: id-indexed arrays, folded from a trace.
+
+`structure = fold(trace)`, and `fold(a + b) == fold(b, into=fold(a))`. Besides the fold it knows which calls are in
+flight (they are not in the trace), so that a strategy reads everything it needs from here and holds nothing itself.
+There is no recursion, no copying and no search for a node; every update costs at most the depth of the node.
+
+A node may have several parents. The first is its *primary* parent: paths run along primary parents and values are
+backed up along them, which keeps visits conserved in a DAG too: a node's visits are its own evaluations plus the
+visits of its primary children.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from reflectree.rlm_ops.calls import GROWING, Call
+from reflectree.rlm_ops.errors import TraceError
+from reflectree.rlm_ops.events import (
+    Answered,
+    BackedUp,
+    Backtracked,
+    Began,
+    Enriched,
+    Evaluated,
+    Event,
+    Failed,
+    Grown,
+    Pruned,
+)
+from reflectree.rlm_ops.step import Path, Step
+from reflectree.rlm_ops.task import Task
+from reflectree.rlm_ops.usage import NO_USAGE, Usage
+
+ROOT = 0
+_Key = tuple[str, tuple[int, ...]]
+
+
+class ReasoningStructure:
+    """A chain, tree, DAG or forest of steps. Node 0 is the task itself; arrays are indexed by node id.
+
+    Attributes:
+        task: The task, without its verifier.
+        parents: Parent ids of each node, the primary one first.
+        children: Primary children of each node, in order of arrival.
+        steps: The step at each node.
+        depth: Steps from the root to each node.
+        priors: The policy's probability of each step, where known.
+        visits: Backed-up evaluations at and below each node.
+        value_sum: Their sum.
+        virtual: Calls in flight at and below each node (virtual visits).
+        evaluations: Own evaluations of each node, and `value_own` their sum.
+        openings: How many nodes at and below each node a step could be added to right now.
+        unscored: Nodes that want a first evaluation, none being in flight.
+        unbacked: Evaluated values that want to be backed up: node to values.
+        terminals: Nodes with an answer, pruned and failed ones not counted.
+        best_terminal: The terminal whose own evaluations have the highest mean, the older one of equals.
+        usage: The bill so far.
+        applied: Events folded so far.
+    """
+
+    def __init__(self) -> None:
+        self.task = Task("(no task yet)")
+        self.began: Began | None = None
+        self.answered: Answered | None = None
+        self.cursor = ROOT
+        self.width = self.root_width = self.depth_limit = 1
+        self.parents: list[tuple[int, ...]] = []
+        self.children: list[list[int]] = []
+        self.steps: list[Step] = []
+        self.depth: list[int] = []
+        self.priors: list[float | None] = []
+        self.visits: list[int] = []
+        self.value_sum: list[float] = []
+        self.virtual: list[int] = []
+        self.evaluations: list[int] = []
+        self.value_own: list[float] = []
+        self.openings: list[int] = []
+        self.unscored: dict[int, None] = {}
+        self.unbacked: dict[int, list[float]] = {}
+        self.terminals: dict[int, None] = {}
+        self.best_terminal: int | None = None
+        self.usage: Usage = NO_USAGE
+        self.applied = 0
+        self._is_open: list[bool] = []
+        self._settled: dict[_Key, int] = {}
+        self._in_flight: dict[_Key, int] = {}
+        self._has_priors = False
+        self.calls_in_flight = 0
+
+    # Reading
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in all that the trace determines; calls in flight are not part of it."""
+        if not isinstance(other, ReasoningStructure):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _FOLDED)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def value(self, node: int) -> float | None:
+        """Mean of the node's own evaluations; `None` while there is none."""
+        count = self.evaluations[node]
+        return self.value_own[node] / count if count else None
+
+    def mean(self, node: int) -> float | None:
+        """Mean of all values backed up at and below the node; `None` while there is none."""
+        count = self.visits[node]
+        return self.value_sum[node] / count if count else None
+
+    def width_of(self, node: int) -> int:
+        """Most attempts to add a child to the node."""
+        return self.width if node else self.root_width
+
+    def attempts(self, op: str, nodes: tuple[int, ...]) -> int:
+        """Calls of `op` on `nodes` that are settled or in flight."""
+        key = (op, nodes)
+        return (self._settled.get(key, 0) | self._in_flight.get(key, 0)).bit_count()
+
+    def next_index(self, op: str, nodes: tuple[int, ...]) -> int:
+        """The lowest index at which a call of `op` on `nodes` is neither settled nor in flight."""
+        key = (op, nodes)
+        used = self._settled.get(key, 0) | self._in_flight.get(key, 0)
+        return (~used & (used + 1)).bit_length() - 1
+
+    def is_settled(self, call: Call) -> bool:
+        """Whether the call's outcome is in the structure."""
+        return bool(self._settled.get((call.op, call.nodes), 0) >> call.index & 1)
+
+    def is_in_flight(self, call: Call) -> bool:
+        """Whether the call has begun and not settled."""
+        return bool(self._in_flight.get((call.op, call.nodes), 0) >> call.index & 1)
+
+    def can_grow(self, node: int) -> bool:
+        """Whether a step may be added to the node now: open, scored (the root need not be), not full, not too deep."""
+        return (
+            self.steps[node].status == "open"
+            and (not node or self.evaluations[node] > 0)
+            and self.depth[node] < self.depth_limit
+            and self.attempts("generate", (node,)) < self.width_of(node)
+        )
+
+    def is_open(self, node: int) -> bool:
+        """`can_grow`, as kept up to date by the fold: what a selection asks at every level."""
+        return self._is_open[node]
+
+    def ancestors(self, node: int) -> Iterator[int]:
+        """The node and its primary ancestors, up to the root."""
+        while node != ROOT:
+            yield node
+            node = self.parents[node][0]
+        yield ROOT
+
+    def path_ids(self, node: int) -> list[int]:
+        """Node ids from the first step to the node, along primary parents; the root is not part of it."""
+        ids = [ancestor for ancestor in self.ancestors(node) if ancestor != ROOT]
+        ids.reverse()
+        return ids
+
+    def path(self, node: int) -> Path:
+        """What an evaluator scores and a prompt is built from."""
+        return Path(self.task, tuple(self.steps[step] for step in self.path_ids(node)))
+
+    def repeats(self, node: int) -> bool:
+        """Whether an older sibling says the same, word for word."""
+        text = self.steps[node].text
+        siblings = self.children[self.parents[node][0]]
+        return any(self.steps[sibling].text == text for sibling in siblings if sibling < node)
+
+    def sibling_priors(self, node: int) -> dict[int, float] | None:
+        """The policy's probabilities of the node's children, normalised over them; `None` where none is known."""
+        if not self._has_priors:
+            return None
+        known = {child: prior for child in self.children[node] if (prior := self.priors[child]) is not None}
+        if not known:
+            return None
+        filler = sum(known.values()) / len(known)
+        mass = filler * len(self.children[node])
+        return {child: known.get(child, filler) / mass for child in self.children[node]}
+
+    # Calls in flight
+
+    def begin(self, call: Call) -> None:
+        """Mark a call as in flight: virtual visits on its path.
+
+        Raises:
+            ValueError: The call is in flight or settled already.
+        """
+        key, bit = (call.op, call.nodes), 1 << call.index
+        if (self._settled.get(key, 0) | self._in_flight.get(key, 0)) & bit:
+            raise ValueError(f"{call} is in flight or settled already")
+        self._in_flight[key] = self._in_flight.get(key, 0) | bit
+        self.calls_in_flight += 1
+        self._visit_virtually(call.nodes[0], 1)
+        if call.op == "evaluate":
+            self.unscored.pop(call.nodes[0], None)
+        else:
+            self._refresh(call.nodes[0])
+
+    def cancel(self, call: Call) -> None:
+        """Forget a call in flight that came to no event: it was refused by the budget, or its run was interrupted."""
+        if not self._land(call.op, call.nodes, call.index):
+            return
+        node = call.nodes[0]
+        if call.op == "evaluate" and not self.evaluations[node] and self.steps[node].status in ("open", "terminal"):
+            self.unscored[node] = None
+        self._refresh(node)
+
+    def _land(self, op: str, nodes: tuple[int, ...], index: int) -> bool:
+        key, bit = (op, nodes), 1 << index
+        mask = self._in_flight.get(key, 0)
+        if not mask & bit:
+            return False
+        if mask == bit:
+            del self._in_flight[key]
+        else:
+            self._in_flight[key] = mask & ~bit
+        self.calls_in_flight -= 1
+        self._visit_virtually(nodes[0], -1)
+        return True
+
+    def _visit_virtually(self, node: int, by: int) -> None:
+        virtual, parents = self.virtual, self.parents
+        while node != ROOT:
+            virtual[node] += by
+            node = parents[node][0]
+        virtual[ROOT] += by
+
+    def _refresh(self, node: int) -> None:
+        """Bring `openings` of the node and its ancestors up to date."""
+        is_open = self.can_grow(node)
+        if is_open != self._is_open[node]:
+            self._is_open[node] = is_open
+            self._add_openings(node, 1 if is_open else -1)
+
+    def _add_openings(self, node: int, by: int) -> None:
+        openings, parents, steps = self.openings, self.parents, self.steps
+        while True:
+            openings[node] += by
+            if node == ROOT or steps[node].status == "pruned":
+                return
+            node = parents[node][0]
+
+    # The fold
+
+    def apply(self, event: Event) -> None:
+        """Fold one event in.
+
+        Raises:
+            TraceError: The event is out of sequence, settled before, or refers to nodes that are not there.
+        """
+        if event.seq != self.applied:
+            raise TraceError(
+                f"event {event.seq} where event {self.applied} belongs: the trace has a gap or a duplicate"
+            )
+        if self.answered is not None:
+            raise TraceError(f"event {event.seq} comes after the answer")
+        if self.began is None and type(event) is not Began:
+            raise TraceError("the trace does not begin with its task")
+        _APPLY[type(event)](self, event)
+        self.applied += 1
+
+    def _settle(self, op: str, nodes: tuple[int, ...], index: int, usage: Usage) -> None:
+        key, bit = (op, nodes), 1 << index
+        settled = self._settled.get(key, 0)
+        if settled & bit:
+            raise TraceError(f"{op} on {nodes}, index {index}, settled twice")
+        self._settled[key] = settled | bit
+        self._land(op, nodes, index)
+        if usage is not NO_USAGE:
+            self.usage = self.usage + usage
+
+    def _add_node(self, parents: tuple[int, ...], step: Step, prior: float | None) -> int:
+        node = len(self.steps)
+        if parents:
+            self.children[parents[0]].append(node)
+            self.depth.append(self.depth[parents[0]] + 1)
+        else:
+            self.depth.append(0)
+        self.parents.append(parents)
+        self.children.append([])
+        self.steps.append(step)
+        self.priors.append(prior)
+        self._has_priors = self._has_priors or prior is not None
+        for counts in (self.visits, self.virtual, self.evaluations, self.openings):
+            counts.append(0)
+        self.value_sum.append(0.0)
+        self.value_own.append(0.0)
+        self._is_open.append(False)
+        return node
+
+    def _known(self, node: int, event: Event) -> int:
+        if not 0 <= node < len(self.steps):
+            raise TraceError(f"event {event.seq} refers to a node that is not there")
+        return node
+
+    def _set_status(self, node: int, step: Step) -> None:
+        self.steps[node] = step
+        self.unscored.pop(node, None)
+        if node in self.terminals:
+            del self.terminals[node]
+            if node == self.best_terminal:
+                self._rank(node)
+        self._refresh(node)
+
+    def _rank(self, node: int) -> None:
+        """Keep `best_terminal` right after the node's value changed or it left the terminals."""
+        best = self.best_terminal
+        if best is None or (best != node and self._rank_of(node) > self._rank_of(best)):
+            self.best_terminal = node
+        elif best == node:
+            self.best_terminal = max(self.terminals, key=self._rank_of, default=None)
+
+    def _rank_of(self, node: int) -> tuple[float, int]:
+        value = self.value(node)
+        return (-1.0 if value is None else value, -node)
+
+    def _on_began(self, event: Began) -> None:
+        if self.began is not None:
+            raise TraceError("a second task in one trace")
+        self.began = event
+        self.task = Task(event.question, event.context, event.examples, event.tools, id=event.task_id)
+        self.width, self.root_width, self.depth_limit = event.width, event.root_width, event.depth
+        self._add_node((), Step(event.question), None)
+        self._refresh(ROOT)
+
+    def _on_grown(self, event: Grown) -> None:
+        if event.node != len(self.steps):
+            raise TraceError(f"event {event.seq} adds node {event.node} where node {len(self.steps)} belongs")
+        for parent in event.nodes:
+            self._known(parent, event)
+        self._settle(event.op, event.nodes, event.index, event.usage)
+        step = Step(event.text, event.granularity, event.status, event.answer)
+        node = self._add_node(event.nodes, step, event.prior)
+        if event.status in ("open", "terminal"):
+            self.unscored[node] = None
+        if event.status == "terminal":
+            self.terminals[node] = None
+        self._refresh(event.nodes[0])
+
+    def _on_evaluated(self, event: Evaluated) -> None:
+        node = self._known(event.node, event)
+        self._settle("evaluate", (node,), event.index, event.usage)
+        self.evaluations[node] += 1
+        self.value_own[node] += event.value
+        self.unscored.pop(node, None)
+        self.unbacked.setdefault(node, []).append(event.value)
+        if node in self.terminals:
+            self._rank(node)
+        self._refresh(node)
+
+    def _on_backed_up(self, event: BackedUp) -> None:
+        values = self.unbacked.get(event.node)
+        if not values or values[0] != event.value:
+            raise TraceError(f"event {event.seq} backs up a value that node {event.node} does not have")
+        values.pop(0)
+        if not values:
+            del self.unbacked[event.node]
+        visits, value_sum, parents, node = self.visits, self.value_sum, self.parents, event.node
+        while True:
+            visits[node] += 1
+            value_sum[node] += event.value
+            if node == ROOT:
+                return
+            node = parents[node][0]
+
+    def _on_pruned(self, event: Pruned) -> None:
+        for node in event.nodes:
+            step = self.steps[self._known(node, event)]
+            if step.status == "pruned":
+                continue
+            if node != ROOT:
+                self._add_openings(self.parents[node][0], -self.openings[node])
+            self._set_status(node, Step(step.text, step.granularity, "pruned", step.answer))
+
+    def _on_backtracked(self, event: Backtracked) -> None:
+        self.cursor = self._known(event.to, event)
+
+    def _on_enriched(self, event: Enriched) -> None:
+        self._settle("enrich", (event.node,), event.index, event.usage)
+        step = self.steps[self._known(event.node, event)]
+        self.steps[event.node] = Step(event.text, step.granularity, step.status, event.answer)
+
+    def _on_failed(self, event: Failed) -> None:
+        node = next(self._known(node, event) for node in event.nodes)
+        self._settle(event.of, event.nodes, event.index, event.usage)
+        if event.of == "evaluate" and not self.evaluations[node]:
+            step = self.steps[node]
+            self._set_status(node, Step(step.text, step.granularity, "failed", step.answer))
+        elif event.of in GROWING:
+            self._refresh(node)
+
+    def _on_answered(self, event: Answered) -> None:
+        self.answered = event
+
+
+_APPLY: dict[type[Any], Callable[[ReasoningStructure, Any], None]] = {
+    Began: ReasoningStructure._on_began,
+    Grown: ReasoningStructure._on_grown,
+    Evaluated: ReasoningStructure._on_evaluated,
+    BackedUp: ReasoningStructure._on_backed_up,
+    Pruned: ReasoningStructure._on_pruned,
+    Backtracked: ReasoningStructure._on_backtracked,
+    Enriched: ReasoningStructure._on_enriched,
+    Failed: ReasoningStructure._on_failed,
+    Answered: ReasoningStructure._on_answered,
+}
+
+_FOLDED = (
+    *("began", "answered", "cursor", "parents", "children", "steps", "depth", "priors", "visits", "value_sum"),
+    *("evaluations", "value_own", "unbacked", "terminals", "usage", "applied", "_settled"),
+)
+
+
+def fold(events: Iterable[Event], into: ReasoningStructure | None = None) -> ReasoningStructure:
+    """The structure a trace stands for; `into` continues one that already holds the events before.
+
+    Raises:
+        TraceError: A gap, a duplicate, or a reference to a node that is not there.
+    """
+    structure = ReasoningStructure() if into is None else into
+    for event in events:
+        structure.apply(event)
+    return structure
+
+
+def tell(structure: ReasoningStructure, events: Sequence[Event]) -> None:
+    """Fold in those events the structure does not hold yet: telling twice equals telling once."""
+    for event in events:
+        if event.seq >= structure.applied:
+            structure.apply(event)
