@@ -1,0 +1,196 @@
+"""The one layer between an agent and a model: budget, time-out, retries, and what counts as a reply.
+
+A client makes one attempt and raises a typed error. Here each attempt is reserved in the ledger before it is sent and
+settled after it; transient faults are tried again with jittered back-off (`Retry-After` is honoured); a reply without
+usable content is tried once more, with more room if it was cut short, and then given up. Nothing here knows what a
+prompt or a step is: the caller says what is usable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+
+from reflectree.models.base import Choice, PolicyModel, Reply, Request
+from reflectree.rlm_ops.budget import Ledger
+from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ModelTimeout, ModelUnreachable, TransientModelError
+from reflectree.rlm_ops.usage import NO_USAGE, Usage
+
+FAILED_CALL = Usage(calls=1, failed_calls=1)
+MORE_ROOM = 2
+"""A reply cut short is asked for again with so many times the tokens; twice that where a model thinks in hiding."""
+
+Check = Callable[[Choice], str | None]
+"""Says what is wrong with a choice, or `None` if it can be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a request came to: one entry a sample, a choice or the reason why there is none; and the whole bill."""
+
+    samples: tuple[Choice | str, ...]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How transient faults are tried again.
+
+    Attributes:
+        attempts: Most attempts a request, the first included.
+        first_wait: Seconds the first wait is drawn up to; it doubles from there (full jitter).
+        longest_wait: Seconds no wait exceeds, `Retry-After` included.
+    """
+
+    attempts: int = 6
+    first_wait: float = 0.25
+    longest_wait: float = 30.0
+
+
+class Caller:
+    """Makes a run's calls to one model.
+
+    Args:
+        policy: The model.
+        ledger: The run's account.
+        retries: How transient faults are tried again.
+    """
+
+    def __init__(self, policy: PolicyModel, ledger: Ledger, retries: Retries | None = None) -> None:
+        self.policy = policy
+        self.ledger = ledger
+        self.retries = retries or Retries()
+        self.reached = False
+        """Whether the model ever answered: before that, an unreachable endpoint is given up early."""
+        self._backoff = wait_random_exponential(self.retries.first_wait, self.retries.longest_wait)
+
+    async def call(self, request: Request, check: Check) -> Outcome:
+        """Sample `request.n` usable choices.
+
+        Raises:
+            BudgetRefused: The first attempt was refused; nothing was sent and nothing is owed.
+            ModelRejected: The provider refused the request for good.
+            ModelUnreachable: The endpoint has never answered in this run.
+        """
+        reply, usage = await self._reply(request)
+        samples = _judge(reply, request, check)
+        bad = [position for position, sample in enumerate(samples) if isinstance(sample, str)]
+        if bad:
+            second, more = await self._second_try(replace(request, n=len(bad)), reply)
+            usage = usage + more
+            fresh = _judge(second, replace(request, n=len(bad)), check) if second else []
+            for position, sample in zip(bad, fresh, strict=False):
+                samples[position] = sample
+        failures = sum(isinstance(sample, str) for sample in samples)
+        if failures == request.n:
+            usage = replace(usage, failed_calls=usage.calls)
+        return Outcome(tuple(samples), usage)
+
+    async def _second_try(self, request: Request, first: Reply) -> tuple[Reply | None, Usage]:
+        """One more attempt at a reply that could not be used; `None` if the budget or the model refuses it."""
+        cut = any(choice.finish == "length" for choice in first.choices)
+        silent = any(not choice.text.strip() for choice in first.choices)
+        factor = MORE_ROOM * MORE_ROOM if cut and silent else MORE_ROOM if cut else 1
+        seed = None if request.seed is None else request.seed ^ 0x5DEECE6
+        try:
+            reply, usage = await self._reply(replace(request, max_tokens=request.max_tokens * factor, seed=seed))
+        except _Paid as paid:
+            return None, paid.usage
+        except (BudgetRefused, ModelError):
+            return None, NO_USAGE
+        return reply, usage
+
+    async def _reply(self, request: Request) -> tuple[Reply, Usage]:
+        """A reply after as many attempts as it takes, with the bill of all of them."""
+        failed = 0
+        known: TransientModelError | None = None
+
+        async def attempt() -> Reply:
+            nonlocal failed, known
+            if known is not None:  # the first attempt was made outside: most calls need no retrying at all
+                error, known = known, None
+                raise error
+            try:
+                return await self._attempt(request)
+            except ModelError:
+                failed += 1
+                raise
+
+        try:
+            try:
+                reply = await attempt()
+            except TransientModelError as error:
+                known = error
+                reply = await AsyncRetrying(
+                    retry=retry_if_exception_type(TransientModelError), stop=self._enough, wait=self._wait, reraise=True
+                )(attempt)
+        except (ModelError, BudgetRefused) as error:
+            if failed and not self._fatal(error):
+                raise _Paid(str(error), Usage(calls=failed, failed_calls=failed)) from error
+            raise
+        self.reached = True
+        return reply, reply.usage + Usage(calls=failed, failed_calls=failed) if failed else reply.usage
+
+    def _hopeless(self, error: BaseException) -> bool:
+        return isinstance(error, ModelUnreachable) and not self.reached
+
+    def _fatal(self, error: BaseException) -> bool:
+        """Whether every later call would fare the same, so that the run should end and say why."""
+        return self._hopeless(error) or (isinstance(error, ModelError) and not isinstance(error, TransientModelError))
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds before the next attempt: what the provider wished for, else a drawn back-off."""
+        error = state.outcome.exception() if state.outcome else None
+        wished = error.retry_after if isinstance(error, TransientModelError) else None
+        return float(self._backoff(state)) if wished is None else min(wished, self.retries.longest_wait)
+
+    def _enough(self, state: RetryCallState) -> bool:
+        """Whether to give up: out of attempts, out of time, or nobody there."""
+        error = state.outcome.exception() if state.outcome else None
+        most = 2 if error is not None and self._hopeless(error) else self.retries.attempts
+        left = self.ledger.seconds_left
+        return state.attempt_number >= most or (left is not None and left <= state.upcoming_sleep)
+
+    async def _attempt(self, request: Request) -> Reply:
+        """Reserve, send, settle."""
+        requests = -(-request.n // max(1, self.policy.capabilities.max_n))
+        prompt = self.policy.prompt_bound(request) * requests
+        written = request.max_tokens * request.n
+        price = self.policy.price
+        reservation = self.ledger.reserve(prompt + written, price.of(prompt, written) if price else 0.0, requests)
+        left = self.ledger.seconds_left
+        timeout = request.timeout if left is None else min(request.timeout, max(left, 0.001))
+        usage = FAILED_CALL
+        try:
+            async with asyncio.timeout(timeout):
+                reply = await self.policy.complete(request)
+            usage = reply.usage
+        except TimeoutError as error:
+            raise ModelTimeout(f"no reply within {timeout:g} s") from error
+        finally:
+            self.ledger.settle(reservation, usage)
+        return reply
+
+
+class _Paid(TransientModelError):
+    """A request given up after attempts that have to be on the bill."""
+
+    def __init__(self, message: str, usage: Usage) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+def spent_by(error: BaseException) -> Usage:
+    """What a request cost that ended in `error`."""
+    return error.usage if isinstance(error, _Paid) else NO_USAGE
+
+
+def _judge(reply: Reply, request: Request, check: Check) -> list[Choice | str]:
+    """One entry a sample asked for: the choice, or what is wrong with it."""
+    judged: list[Choice | str] = []
+    for choice in reply.choices[: request.n]:
+        judged.append(check(choice) or choice)
+    return judged + ["no reply"] * (request.n - len(judged))
