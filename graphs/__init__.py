@@ -1,0 +1,1 @@
+"""LangGraph graphs over the parts below: the reasoning graph, its controller and answer, and the runs through them."""

@@ -1,0 +1,286 @@
+"""A run while it lives in this process: its structure, its budget, and its pool of calls in flight.
+
+None of it is saved. Everything here is rebuilt from the trace when it is absent, or when the trace is not the
+continuation of what it holds (resume, fork, time travel).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from reflectree.agents.base import Agent
+from reflectree.models.base import PolicyModel
+from reflectree.models.calling import FAILED_CALL, Caller, Retries
+from reflectree.rlm_ops.budget import Budget, Ledger
+from reflectree.rlm_ops.calls import PURE, Call
+from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ReflectreeError
+from reflectree.rlm_ops.events import Event, Failed, Row, from_row, to_row
+from reflectree.rlm_ops.operators import PURE_OPERATORS
+from reflectree.rlm_ops.strategies import Strategy
+from reflectree.rlm_ops.structure import ReasoningStructure
+from reflectree.rlm_ops.trace import number
+from reflectree.rlm_ops.usage import NO_USAGE
+
+OnEvent = Callable[[Event, ReasoningStructure], None]
+
+
+class LiveRun:
+    """One run's working memory.
+
+    Args:
+        agents: The agents by operator.
+        models: The models by role; `judge` falls back on `policy`.
+        strategy: What asks for calls.
+        budget: The caps.
+        concurrency: Slots: calls in flight at once.
+        seed: The run's seed.
+        rows: The trace so far.
+        elapsed: Seconds spent before, where the run is resumed.
+        linger: Seconds in which calls that settle together are gathered into one superstep.
+    """
+
+    def __init__(
+        self,
+        agents: Mapping[str, Agent],
+        models: Mapping[str, PolicyModel],
+        strategy: Strategy,
+        budget: Budget,
+        *,
+        concurrency: int,
+        seed: int,
+        rows: Sequence[Row],
+        elapsed: float = 0.0,
+        retries: Retries | None = None,
+        linger: float = 0.001,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        self.structure = ReasoningStructure()
+        self.seed = seed
+        self.on_event = None
+        self._agents = agents
+        self._strategy = strategy
+        self._concurrency = concurrency
+        self._linger = linger
+        self._last: Row | None = None
+        self._folded = 0
+        self._ahead: list[Row] = []
+        self.fold(rows)
+        self.on_event = on_event
+        self.ledger = Ledger(budget, spent=self.structure.usage, elapsed=elapsed)
+        self._callers = {role: Caller(model, self.ledger, retries) for role, model in models.items()}
+        self._tasks: dict[asyncio.Task[None], list[Call]] = {}
+        self._busy: Counter[str] = Counter()
+        self._settled: dict[str, list[Row]] = {}
+        self._refused: list[Call] = []
+        self._refused_cap: str | None = None
+        self._wake = asyncio.Event()
+        self._eager = False
+        self.fatal: ModelError | None = None
+        self._error: BaseException | None = None
+
+    # What agents see (AgentRun)
+
+    def caller(self, role: str) -> Caller:
+        """The way to call the model of a role; the policy takes every role nobody else has."""
+        return self._callers.get(role) or self._callers["policy"]
+
+    # What the controller does
+
+    def continues(self, rows: Sequence[Row]) -> bool:
+        """Whether `rows` is the continuation of what this run holds.
+
+        The last row it folded must still be the very same object, which no reload from a checkpoint gives, and the
+        rows of the pure operators it applied ahead of the trace must have arrived.
+        """
+        if not 0 < self._folded <= len(rows) or rows[self._folded - 1] is not self._last:
+            return False
+        return list(rows[self._folded : self._folded + len(self._ahead)]) == self._ahead
+
+    def fold(self, rows: Sequence[Row]) -> None:
+        """Fold in the rows the structure does not hold yet, and show them."""
+        for row in itertools.islice(rows, self.structure.applied, None):
+            self._show(from_row(row))
+        self._ahead.clear()
+        self._folded = len(rows)
+        self._last = rows[-1] if rows else None
+
+    def _show(self, event: Event) -> None:
+        self.structure.apply(event)
+        if self.on_event is not None:
+            self.on_event(event, self.structure)
+
+    def advance(self, rows: Sequence[Row]) -> tuple[list[Row], dict[str, list[Call]], str | None]:
+        """One turn of the outer search.
+
+        Args:
+            rows: The trace.
+
+        Returns:
+            The rows of the pure operators it applied, the calls for each operator's agent (an empty batch where calls
+            are only waited for), and why the run ends, once it does: then there are no calls.
+
+        Raises:
+            ModelError: The run cannot go on, and it has no answer to end with.
+        """
+        if self._error is not None:
+            raise self._error
+        self._wake.clear()
+        self.fold(rows)
+        for call in self._refused:
+            self.structure.cancel(call)
+        refused = bool(self._refused)
+        self._refused.clear()
+        if self._refused_cap is not None and not refused:
+            self._refused_cap = None
+        reason = self._reason()
+        pure, batches = ([], {}) if reason else self._ask()
+        for op in self._agents:
+            if self._busy[op] or self._settled.get(op):
+                batches.setdefault(op, [])
+        if batches:
+            return pure, batches, None
+        if self.fatal is not None and not self.structure.terminals:
+            raise self.fatal
+        return pure, {}, reason or (f"budget:{self._refused_cap}" if self._refused_cap else "complete")
+
+    def _reason(self) -> str | None:
+        """Why nothing more should be asked for, whatever is still in flight."""
+        if self.fatal is not None:
+            return f"model:{type(self.fatal).__name__}"
+        if self.ledger.seconds_left == 0.0:
+            return "budget:seconds"
+        return self._strategy.stop(self.structure)
+
+    def _ask(self) -> tuple[list[Row], dict[str, list[Call]]]:
+        structure = self.structure
+        batches: dict[str, list[Call]] = {}
+        pure: list[Row] = []
+        local = False
+        while True:
+            calls = self._strategy.ask(
+                structure, self._concurrency - self._busy.total() - _waiting(batches, self._agents)
+            )
+            if calls and calls[0].op in PURE:
+                pure.extend(self._apply(calls))
+                continue
+            calls = [call for call in calls if self._agents[call.op].local or self._refused_cap is None]
+            if not calls:
+                break
+            for call in calls:
+                structure.begin(call)
+                batches.setdefault(call.op, []).append(call)
+                local = local or self._agents[call.op].local
+        self._eager = local and self._busy.total() + _waiting(batches, self._agents) < self._concurrency
+        return pure, batches
+
+    def _apply(self, calls: Sequence[Call]) -> list[Row]:
+        """Apply pure operators to the structure at once; their rows go to the trace with the controller's update."""
+        fresh: list[Row] = []
+        for call in calls:
+            fresh.extend(map(to_row, PURE_OPERATORS[call.op](self.structure, call)))
+        if not fresh:
+            raise ReflectreeError(f"strategy {self._strategy.name} asks for {calls[0].op}, which changes nothing")
+        numbered = number(fresh, self.structure.applied, len(self.structure))
+        for row in numbered:
+            self._show(from_row(row))
+        self._ahead += numbered
+        return fresh
+
+    # What agents' nodes do
+
+    async def work(self, op: str, calls: Sequence[Call]) -> list[Row]:
+        """Start a batch, wait until something has settled, and hand over what this operator's calls came to."""
+        agent = self._agents[op]
+        if agent.local:
+            return [to_row(agent.act(call, self)) for call in calls]
+        for group in agent.groups(calls) if calls else ():
+            self._busy[op] += len(group)
+            task = asyncio.create_task(self._carry_out(agent, group))
+            self._tasks[task] = group
+        await self._something_settled()
+        return self._settled.pop(op, [])
+
+    async def _something_settled(self) -> None:
+        if self._eager or not self._tasks:
+            return
+        if not self._settled and not self._wake.is_set():
+            try:
+                async with asyncio.timeout(self.ledger.seconds_left):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._cut()
+                return
+        if self._linger and self._tasks:
+            await asyncio.sleep(self._linger)
+
+    async def _carry_out(self, agent: Agent, group: list[Call]) -> None:
+        task = asyncio.current_task()
+        try:
+            events = await agent.carry_out(group, self)
+            # only now: the list may be handed over while this call is awaited
+            self._settled.setdefault(agent.op, []).extend(map(to_row, events))
+        except BudgetRefused as error:
+            self._refused.extend(group)
+            self._refused_cap = error.cap
+        except ModelError as error:
+            self._refused.extend(group)
+            self.fatal = self.fatal or error
+        except Exception as error:  # a defect in an agent: shown by the controller, never swallowed
+            self._error = error
+        finally:
+            # `_cut` has already accounted for the calls it cancelled
+            if task is not None and self._tasks.pop(task, None) is not None:
+                self._busy[agent.op] -= len(group)
+                self._wake.set()
+
+    def _cut(self) -> None:
+        """Out of time: give up the calls in flight. They may have been paid, so they stay on the bill."""
+        for task, group in self._tasks.items():
+            task.cancel()
+            for position, call in enumerate(group):
+                self._busy[call.op] -= 1
+                usage = NO_USAGE if position else FAILED_CALL
+                event = Failed(of=call.op, nodes=call.nodes, index=call.index, reason="cut: out of time", usage=usage)
+                self._settled.setdefault(call.op, []).append(to_row(event))
+        self._tasks.clear()
+        self._wake.set()
+
+    def close(self) -> None:
+        """Cancel whatever is in flight."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+
+def _waiting(batches: Mapping[str, Sequence[Call]], agents: Mapping[str, Agent]) -> int:
+    """Slots the calls of a batch will take."""
+    return sum(len(calls) for op, calls in batches.items() if not agents[op].local)
+
+
+class LiveRuns:
+    """The live runs of one compiled graph, by key."""
+
+    def __init__(self, make: Callable[[Sequence[Row], float], LiveRun]) -> None:
+        self._make = make
+        self._runs: dict[str, LiveRun] = {}
+
+    def join(self, key: str, rows: Sequence[Row], elapsed: float) -> LiveRun:
+        """The run of a key, made anew from the trace where it is absent or holds something else."""
+        run = self._runs.get(key)
+        if run is None or not run.continues(rows):
+            self.drop(key)
+            run = self._runs[key] = self._make(rows, elapsed)
+        return run
+
+    def get(self, key: str) -> LiveRun | None:
+        """The run of a key, if it lives in this process."""
+        return self._runs.get(key)
+
+    def drop(self, key: str) -> None:
+        """Forget a run and cancel what it has in flight."""
+        run = self._runs.pop(key, None)
+        if run is not None:
+            run.close()

@@ -1,0 +1,189 @@
+"""One task, reasoned to an answer: `solve`, `resume`, and their async twins."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from reflectree.graphs.bridge import run_sync
+from reflectree.graphs.checkpoint import open_saver, run_lock
+from reflectree.graphs.live import OnEvent
+from reflectree.graphs.reasoning import Setup, assemble, prepare
+from reflectree.graphs.result import Result
+from reflectree.graphs.state import task_input
+from reflectree.models.calling import Retries
+from reflectree.rlm_ops.blueprint import Blueprint
+from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.errors import BadInput, TraceError
+from reflectree.rlm_ops.task import Task, Verifier
+from reflectree.rlm_ops.trace import Trace
+
+RECURSION_LIMIT = 10_000_000
+"""Supersteps: the budget bounds a run, not LangGraph's default of 10,007."""
+
+Checkpoint = str | os.PathLike[str] | BaseCheckpointSaver[Any]
+
+
+async def asolve(
+    task: str | Task,
+    *,
+    blueprint: Any = "mcts",
+    policy: Any = "embedded",
+    evaluator: Any = None,
+    verifier: Verifier | None = None,
+    judge: Any = None,
+    budget: Budget | None = None,
+    concurrency: int = 8,
+    seed: int = 0,
+    checkpoint: Checkpoint | None = None,
+    run_id: str | None = None,
+    on_event: OnEvent | None = None,
+    oracle: bool = False,
+    retries: Retries | None = None,
+) -> Result:
+    """Reason about a task until there is an answer or the budget ends.
+
+    Args:
+        task: A question, or a `Task` with context, examples and verifier.
+        blueprint: The reasoning system: a name, a YAML or JSON file, data, or a `Blueprint`.
+        policy: The model that writes steps: a string (`embedded`, `openai/gpt-5-mini`, `http://host:port/v1#MODEL`,
+            `litellm/...`), a LangChain chat model, or a `PolicyModel`.
+        evaluator: What scores steps: a function of a `Path` that returns a float in [0, 1], or one of
+            `reflectree.evaluators`. Without one: a verifier that needs no gold, else the policy as its judge.
+        verifier: What says whether the answer is right. One that knows the gold answer only reports, at the end.
+        judge: The model that judges, where it is not the policy.
+        budget: Hard caps on calls, tokens, dollars and seconds.
+        concurrency: Calls in flight at once.
+        seed: Seed of all sampling.
+        checkpoint: A SQLite file, or a LangGraph saver: makes the run resumable at any instant.
+        run_id: The run's name. With a checkpoint, an unfinished run of that name goes on, and a finished one is
+            returned without a call.
+        on_event: Called with each event and the structure after it.
+        oracle: Let search see the verifier's gold answer; the result says so.
+        retries: How transient faults are tried again.
+
+    Returns:
+        The result, with `answer=None` where the budget ended before any answer.
+
+    Raises:
+        BadInput: Something given cannot work. Nothing was paid.
+        ModelError: The model cannot be reached or refuses, and there is no answer yet.
+    """
+    words = task if isinstance(task, Task) else Task(task)
+    setup = prepare(
+        blueprint,
+        policy,
+        evaluator=evaluator,
+        verifier=verifier or words.verifier,
+        judge=judge,
+        budget=budget,
+        concurrency=concurrency,
+        seed=seed,
+        oracle=oracle,
+        retries=retries,
+        on_event=on_event,
+    )
+    try:
+        async with _saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:
+            return await _run(setup, words, saver, run_id)
+    finally:
+        if setup.policy is not policy:
+            await setup.policy.aclose()
+
+
+def solve(task: str | Task, **options: Any) -> Result:
+    """`asolve` for code that is not async: the same arguments, result and errors."""
+    return run_sync(asolve(task, **options))
+
+
+async def aresume(run_id: str, checkpoint: Checkpoint, *, policy: Any = None, **options: Any) -> Result:
+    """Go on with an unfinished run; a finished one is returned without a call.
+
+    The task, the blueprint, the seed and (unless given) the policy are those the run was begun with. What a checkpoint
+    cannot hold (an evaluator, a verifier, keys, a budget) is given again.
+
+    Raises:
+        BadInput: There is no such run.
+    """
+    async with _saver(checkpoint, run_id) as saver:
+        rows = [] if saver is None else await _saved_rows(saver, run_id)
+    if not rows:
+        raise BadInput(f"no run {run_id!r} in this checkpoint: check the run id and the file")
+    began = Trace.from_rows(rows[:1]).began
+    if began is None:
+        raise TraceError(f"run {run_id} does not begin with its task")
+    task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id)
+    blueprint = Blueprint.parse(began.blueprint, origin=f"run {run_id}")
+    return await asolve(
+        task,
+        blueprint=blueprint,
+        policy=policy or began.policy,
+        seed=began.seed,
+        oracle=began.oracle,
+        checkpoint=checkpoint,
+        run_id=run_id,
+        **options,
+    )
+
+
+def resume(run_id: str, checkpoint: Checkpoint, **options: Any) -> Result:
+    """`aresume` for code that is not async."""
+    return run_sync(aresume(run_id, checkpoint, **options))
+
+
+@contextlib.asynccontextmanager
+async def _saver(checkpoint: Checkpoint | None, run_id: str) -> AsyncIterator[BaseCheckpointSaver[Any] | None]:
+    if checkpoint is None or isinstance(checkpoint, BaseCheckpointSaver):
+        yield checkpoint
+        return
+    with run_lock(checkpoint, run_id), open_saver(checkpoint) as saver:
+        yield saver
+
+
+async def _run(setup: Setup, task: Task, saver: BaseCheckpointSaver[Any] | None, run_id: str) -> Result:
+    started = time.perf_counter()
+    graph = assemble(setup).compile(checkpointer=saver, name=f"reflectree:{setup.blueprint.name}")
+    config: RunnableConfig = {"recursion_limit": RECURSION_LIMIT, "configurable": {"thread_id": run_id}}
+    graph_input: Any = {"task": task_input(task)}
+    if saver is not None:
+        state = await graph.aget_state(config)
+        rows = state.values.get("trace") or []
+        if rows:
+            trace = Trace.from_rows(rows, run_id=run_id)
+            _check_same_task(trace, task)
+            if trace.answered is not None:
+                return Result.of(trace, time.perf_counter() - started)
+        if state.next:
+            graph_input = None
+    options: dict[str, Any] = {"durability": "sync"} if saver is not None else {}
+    output = await graph.ainvoke(graph_input, config, **options)
+    trace = Trace.from_rows(output["trace"], run_id=run_id)
+    return Result.of(trace, time.perf_counter() - started)
+
+
+async def _saved_rows(saver: BaseCheckpointSaver[Any], run_id: str) -> list[dict[str, Any]]:
+    """The rows of a saved run."""
+    from langgraph.graph import StateGraph
+
+    from reflectree.graphs.state import ReasoningState
+
+    reader = StateGraph(ReasoningState).add_node("reader", lambda state: {}).set_entry_point("reader")
+    state = await reader.compile(checkpointer=saver).aget_state({"configurable": {"thread_id": run_id}})
+    return list(state.values.get("trace") or [])
+
+
+def _check_same_task(trace: Trace, task: Task) -> None:
+    began = trace.began
+    if began is None or began.question != task.question or began.context != task.context:
+        asked = "nothing" if began is None else repr(began.question[:60])
+        raise TraceError(f"run {trace.run_id} asked {asked}: use its task, or a new run id for this one")
+
+
+__all__ = ["aresume", "asolve", "resume", "solve"]
