@@ -69,6 +69,8 @@ class LiveRun:
         self._ahead: list[Row] = []
         self.fold(rows)
         self.on_event = on_event
+        if len(rows) == 1:  # a fresh run: its first event has not been shown yet, those of a resumed one have
+            self._tell(from_row(rows[0]))
         self.ledger = Ledger(budget, spent=self.structure.usage, elapsed=elapsed)
         self._callers = {role: Caller(model, self.ledger, retries) for role, model in models.items()}
         self._tasks: dict[asyncio.Task[None], list[Call]] = {}
@@ -109,6 +111,9 @@ class LiveRun:
 
     def _show(self, event: Event) -> None:
         self.structure.apply(event)
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         if self.on_event is not None:
             self.on_event(event, self.structure)
 

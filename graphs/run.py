@@ -7,17 +7,19 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path as FilePath
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import StateGraph
 
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.checkpoint import open_saver, run_lock
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.reasoning import Setup, assemble, prepare
 from reflectree.graphs.result import Result
-from reflectree.graphs.state import task_input
+from reflectree.graphs.state import ReasoningState, task_input
 from reflectree.models.calling import Retries
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
@@ -112,11 +114,7 @@ async def aresume(run_id: str, checkpoint: Checkpoint, *, policy: Any = None, **
     Raises:
         BadInput: There is no such run.
     """
-    async with _saver(checkpoint, run_id) as saver:
-        rows = [] if saver is None else await _saved_rows(saver, run_id)
-    if not rows:
-        raise BadInput(f"no run {run_id!r} in this checkpoint: check the run id and the file")
-    began = Trace.from_rows(rows[:1]).began
+    began = (await asaved_trace(run_id, checkpoint)).began
     if began is None:
         raise TraceError(f"run {run_id} does not begin with its task")
     task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id)
@@ -136,6 +134,37 @@ async def aresume(run_id: str, checkpoint: Checkpoint, *, policy: Any = None, **
 def resume(run_id: str, checkpoint: Checkpoint, **options: Any) -> Result:
     """`aresume` for code that is not async."""
     return run_sync(aresume(run_id, checkpoint, **options))
+
+
+async def asaved_trace(run_id: str, checkpoint: Checkpoint) -> Trace:
+    """The trace of a saved run, finished or not.
+
+    Raises:
+        BadInput: There is no such run.
+    """
+    _require_file(checkpoint)
+    async with _saver(checkpoint, run_id) as saver:
+        reader = StateGraph(ReasoningState).add_node("reader", _nothing).set_entry_point("reader")
+        state = await reader.compile(checkpointer=saver).aget_state({"configurable": {"thread_id": run_id}})
+    rows = state.values.get("trace")
+    if not rows:
+        raise BadInput(f"no run {run_id!r} in this checkpoint: check the run id and the file")
+    return Trace.from_rows(rows, run_id=run_id)
+
+
+def saved_trace(run_id: str, checkpoint: Checkpoint) -> Trace:
+    """`asaved_trace` for code that is not async."""
+    return run_sync(asaved_trace(run_id, checkpoint))
+
+
+def _require_file(checkpoint: Checkpoint) -> None:
+    """Refuse to make an empty file where a run should be."""
+    if not isinstance(checkpoint, BaseCheckpointSaver) and not FilePath(checkpoint).exists():
+        raise BadInput(f"no checkpoint at {os.fspath(checkpoint)}: check the path")
+
+
+def _nothing(state: ReasoningState) -> ReasoningState:
+    return {}
 
 
 @contextlib.asynccontextmanager
@@ -168,17 +197,6 @@ async def _run(setup: Setup, task: Task, saver: BaseCheckpointSaver[Any] | None,
     return Result.of(trace, time.perf_counter() - started)
 
 
-async def _saved_rows(saver: BaseCheckpointSaver[Any], run_id: str) -> list[dict[str, Any]]:
-    """The rows of a saved run."""
-    from langgraph.graph import StateGraph
-
-    from reflectree.graphs.state import ReasoningState
-
-    reader = StateGraph(ReasoningState).add_node("reader", lambda state: {}).set_entry_point("reader")
-    state = await reader.compile(checkpointer=saver).aget_state({"configurable": {"thread_id": run_id}})
-    return list(state.values.get("trace") or [])
-
-
 def _check_same_task(trace: Trace, task: Task) -> None:
     began = trace.began
     if began is None or began.question != task.question or began.context != task.context:
@@ -186,4 +204,4 @@ def _check_same_task(trace: Trace, task: Task) -> None:
         raise TraceError(f"run {trace.run_id} asked {asked}: use its task, or a new run id for this one")
 
 
-__all__ = ["aresume", "asolve", "resume", "solve"]
+__all__ = ["aresume", "asaved_trace", "asolve", "resume", "saved_trace", "solve"]

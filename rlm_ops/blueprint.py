@@ -123,7 +123,7 @@ class Blueprint(_Part):
     source: str = ""
     scheme: Scheme
     operators: Operators = Operators()
-    selection: Literal["value", "visits", "majority", "weighted-vote", "verified"] = "value"
+    selection: Literal["value", "visits", "majority", "weighted_vote", "verified"] = "value"
     budget: Caps = Caps()
 
     @classmethod

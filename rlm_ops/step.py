@@ -19,7 +19,7 @@ class Step:
         text: What was thought, in words.
         granularity: How much of a solution one step is.
         status: `open` may be continued, `terminal` holds an answer, `pruned` and `failed` are left alone.
-        answer: The answer a terminal step gives, extracted and normalised.
+        answer: The answer a terminal step gives, as extracted; votes and verifiers normalise it themselves.
     """
 
     text: str
