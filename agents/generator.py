@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reflectree.agents import prompts
 from reflectree.agents.base import AgentRun
@@ -16,6 +17,10 @@ from reflectree.rlm_ops.errors import TransientModelError
 from reflectree.rlm_ops.events import Event, Failed, Grown
 from reflectree.rlm_ops.step import Granularity, Path
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
+
+
+LEAST_PRIOR = 1e-12
+"""No step is impossible once it was sampled."""
 
 
 class Generator:
@@ -53,7 +58,7 @@ class Generator:
         first = calls[0]
         request = self.request(run.structure.path(first.nodes[0]), len(calls), first.seed(run.seed))
         try:
-            outcome = await run.caller("policy").call(request, self.problem)
+            outcome = await run.caller("policy").call(request, self.problem, self.rephrase)
         except TransientModelError as error:
             bill = spent_by(error)
             return [
@@ -95,6 +100,12 @@ class Generator:
             return f"the reply was cut at max_tokens={self.settings.max_tokens}"
         return None
 
+    def rephrase(self, request: Request, choice: Choice) -> Request:
+        """The second try: where a model left a blank line and so ended its step at once, begin after that line."""
+        if self.granularity == "step" and choice.finish == "stop" and not choice.text.strip():
+            return replace(request, prefill=request.prefill + self.settings.delimiter)
+        return request
+
     def event(self, call: Call, sample: Choice | str, usage: Usage) -> Event:
         """The event a sample makes."""
         if isinstance(sample, str):
@@ -119,8 +130,12 @@ def _share(usage: Usage, position: int) -> Usage:
 
 
 def _prior(token_logprobs: tuple[float, ...] | None) -> float | None:
-    """Length-normalised probability: exp of the mean token log-probability (OpenR)."""
-    return math.exp(sum(token_logprobs) / len(token_logprobs)) if token_logprobs else None
+    """Length-normalised probability, in (0, 1]: exp of the mean token log-probability (OpenR)."""
+    if not token_logprobs:
+        return None
+    mean = sum(token_logprobs) / len(token_logprobs)
+    # providers send -9999 or -inf for "unlikely": siblings are normalised by their sum, which must not be 0
+    return None if math.isnan(mean) else max(math.exp(min(mean, 0.0)), LEAST_PRIOR)
 
 
 def _has_whole_answer(text: str) -> bool:

@@ -26,6 +26,9 @@ MORE_ROOM = 2
 Check = Callable[[Choice], str | None]
 """Says what is wrong with a choice, or `None` if it can be used."""
 
+Rephrase = Callable[[Request, Choice], Request]
+"""Puts a request differently after a choice that could not be used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -67,8 +70,13 @@ class Caller:
         """Whether the model ever answered: before that, an unreachable endpoint is given up early."""
         self._backoff = wait_random_exponential(self.retries.first_wait, self.retries.longest_wait)
 
-    async def call(self, request: Request, check: Check) -> Outcome:
+    async def call(self, request: Request, check: Check, rephrase: Rephrase | None = None) -> Outcome:
         """Sample `request.n` usable choices.
+
+        Args:
+            request: What to ask.
+            check: What can be used.
+            rephrase: How to put it for the second try; unchanged (but for seed and room) where absent.
 
         Raises:
             BudgetRefused: The first attempt was refused; nothing was sent and nothing is owed.
@@ -76,17 +84,18 @@ class Caller:
             ModelUnreachable: The endpoint has never answered in this run.
         """
         reply, usage = await self._reply(request)
-        samples = _judge(reply, request, check)
+        samples, usage = _judge(reply, usage, request, check)
         bad = [position for position, sample in enumerate(samples) if isinstance(sample, str)]
         if bad:
-            second, more = await self._second_try(replace(request, n=len(bad)), reply)
+            again = replace(request, n=len(bad))
+            if rephrase is not None and bad[0] < len(reply.choices):
+                again = rephrase(again, reply.choices[bad[0]])
+            second, more = await self._second_try(again, reply)
+            if second is not None:
+                fresh, more = _judge(second, more, again, check)
+                for position, sample in zip(bad, fresh, strict=True):
+                    samples[position] = sample
             usage = usage + more
-            fresh = _judge(second, replace(request, n=len(bad)), check) if second else []
-            for position, sample in zip(bad, fresh, strict=False):
-                samples[position] = sample
-        failures = sum(isinstance(sample, str) for sample in samples)
-        if failures == request.n:
-            usage = replace(usage, failed_calls=usage.calls)
         return Outcome(tuple(samples), usage)
 
     async def _second_try(self, request: Request, first: Reply) -> tuple[Reply | None, Usage]:
@@ -188,9 +197,10 @@ def spent_by(error: BaseException) -> Usage:
     return error.usage if isinstance(error, _Paid) else NO_USAGE
 
 
-def _judge(reply: Reply, request: Request, check: Check) -> list[Choice | str]:
-    """One entry a sample asked for: the choice, or what is wrong with it."""
-    judged: list[Choice | str] = []
-    for choice in reply.choices[: request.n]:
-        judged.append(check(choice) or choice)
-    return judged + ["no reply"] * (request.n - len(judged))
+def _judge(reply: Reply, usage: Usage, request: Request, check: Check) -> tuple[list[Choice | str], Usage]:
+    """One entry a sample asked for, the choice or what is wrong with it; and the bill, failed where none is usable."""
+    judged: list[Choice | str] = [check(choice) or choice for choice in reply.choices[: request.n]]
+    judged += ["no reply"] * (request.n - len(judged))
+    if all(isinstance(sample, str) for sample in judged):
+        usage = replace(usage, failed_calls=usage.calls)
+    return judged, usage

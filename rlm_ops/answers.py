@@ -54,7 +54,7 @@ def extract_answer(text: str) -> str | None:
     `<answer>x</answer>`, and "the answer is x". Markdown, dollar signs around the whole and final full stops are
     taken off; letter case and inner spacing stay, since a verifier may care.
     """
-    markers = list(_MARKER.finditer(text))
+    markers = _markers(text)
     finder = _Finder(text, markers)
     for position in range(len(markers) - 1, -1, -1):
         statement = finder.read(position)
@@ -71,7 +71,7 @@ def cut_at_answer(text: str) -> str:
     taken back later, so of those the last counts.
     """
     last: _Statement | None = None
-    for statement in _Finder(text, list(_MARKER.finditer(text))):
+    for statement in _Finder(text, _markers(text)):
         last = statement
         if statement.own_line:
             break
@@ -79,6 +79,14 @@ def cut_at_answer(text: str) -> str:
         return text
     line_end = text.find("\n", last.end)
     return text if line_end < 0 else text[:line_end].rstrip()
+
+
+def _markers(text: str) -> list[re.Match[str]]:
+    """Where answers may be stated. Most steps of a search state none, which plain searches tell ten times quicker."""
+    lowered = text.lower()
+    if "answer" in lowered or "boxed" in lowered or "####" in text:
+        return list(_MARKER.finditer(text))
+    return []
 
 
 class _Finder:

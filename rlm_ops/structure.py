@@ -312,7 +312,8 @@ class ReasoningStructure:
         if best is None or (best != node and self._rank_of(node) > self._rank_of(best)):
             self.best_terminal = node
         elif best == node:
-            self.best_terminal = max(self.terminals, key=self._rank_of, default=None)
+            scored = (terminal for terminal in self.terminals if self.evaluations[terminal])
+            self.best_terminal = max(scored, key=self._rank_of, default=None)
 
     def _rank_of(self, node: int) -> tuple[float, int]:
         value = self.value(node)
@@ -387,8 +388,8 @@ class ReasoningStructure:
     def _on_failed(self, event: Failed) -> None:
         node = next(self._known(node, event) for node in event.nodes)
         self._settle(event.of, event.nodes, event.index, event.usage)
-        if event.of == "evaluate" and not self.evaluations[node]:
-            step = self.steps[node]
+        step = self.steps[node]
+        if event.of == "evaluate" and not self.evaluations[node] and step.status != "pruned":
             self._set_status(node, Step(step.text, step.granularity, "failed", step.answer))
         elif event.of in GROWING:
             self._refresh(node)

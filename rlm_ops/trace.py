@@ -15,8 +15,8 @@ from typing import Any, overload
 
 from reflectree.rlm_ops.calls import GROWING
 from reflectree.rlm_ops.errors import BadInput, TraceError
-from reflectree.rlm_ops.events import Answered, Began, Event, Grown, Row, from_row, to_row
-from reflectree.rlm_ops.usage import NO_USAGE, Usage, total
+from reflectree.rlm_ops.events import Answered, Began, Event, Row, from_row, to_row
+from reflectree.rlm_ops.usage import Usage, total
 
 FORMAT = "reflectree-trace"
 VERSION = 1
@@ -69,21 +69,37 @@ class Trace(Sequence[Event]):
         (1, 0)
     """
 
-    __slots__ = ("_events", "damage", "run_id")
+    __slots__ = ("_events", "_rows", "damage", "run_id")
 
     def __init__(self, events: Iterable[Event] = (), *, run_id: str = "", damage: str = "") -> None:
-        self._events = tuple(events)
+        self._events: tuple[Event, ...] | None = tuple(events)
+        self._rows: tuple[Row, ...] = tuple(map(to_row, self._events))
         self.run_id = run_id
         self.damage = damage
         """What was wrong with the file it was loaded from; "" if nothing was."""
 
     @classmethod
     def from_rows(cls, rows: Iterable[Row], *, run_id: str = "") -> Trace:
-        """The trace a checkpoint's rows stand for."""
-        return cls(map(from_row, rows), run_id=run_id)
+        """The trace a checkpoint's rows stand for; they are decoded when the events are first asked for."""
+        trace = cls(run_id=run_id)
+        trace._rows = tuple(rows)
+        trace._events = None
+        return trace
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events in order."""
+        if self._events is None:
+            self._events = tuple(map(from_row, self._rows))
+        return self._events
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Their wire form."""
+        return self._rows
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self._rows)
 
     @overload
     def __getitem__(self, index: int) -> Event: ...
@@ -91,17 +107,17 @@ class Trace(Sequence[Event]):
     def __getitem__(self, index: slice) -> Trace: ...
     def __getitem__(self, index: int | slice) -> Event | Trace:
         if isinstance(index, slice):
-            return Trace(self._events[index], run_id=self.run_id)
-        return self._events[index]
+            return Trace.from_rows(self._rows[index], run_id=self.run_id)
+        return from_row(self._rows[index]) if self._events is None else self._events[index]
 
     def __iter__(self) -> Iterator[Event]:
-        return iter(self._events)
+        return iter(self.events)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Trace) and self._events == other._events
+        return isinstance(other, Trace) and self._rows == other._rows
 
     def __hash__(self) -> int:
-        return hash((len(self._events), self.run_id))
+        return hash((len(self), self.run_id))
 
     def __repr__(self) -> str:
         return f"Trace({len(self)} events, run_id={self.run_id!r})"
@@ -109,30 +125,31 @@ class Trace(Sequence[Event]):
     @property
     def began(self) -> Began | None:
         """The first event."""
-        first = self._events[0] if self._events else None
+        first = self[0] if self else None
         return first if isinstance(first, Began) else None
 
     @property
     def answered(self) -> Answered | None:
         """The last event of a finished run."""
-        last = self._events[-1] if self._events else None
+        last = self[-1] if self else None
         return last if isinstance(last, Answered) else None
 
     @property
     def usage(self) -> Usage:
         """The whole bill."""
-        return total(usage for usage in (getattr(event, "usage", NO_USAGE) for event in self) if usage)
+        return total(Usage(*row["usage"]) for row in self._rows if "usage" in row)
 
     @property
     def nodes(self) -> int:
         """Steps in the structure, the root not counted."""
-        return sum(isinstance(event, Grown) for event in self)
+        return sum(row["op"] in GROWING for row in self._rows)
 
     def dumps(self) -> str:
         """The file form as one string."""
         header = {"format": FORMAT, "version": VERSION, "run_id": self.run_id}
-        lines = [header, *map(to_row, self._events)]
-        return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
+        return "".join(
+            json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in (header, *self._rows)
+        )
 
     def save(self, path: str | os.PathLike[str]) -> FilePath:
         """Write the trace, atomically: the file is whole or not there.
