@@ -20,6 +20,8 @@ from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ModelTimeout, M
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 FAILED_CALL = Usage(calls=1, failed_calls=1)
+GRACE = 1.0
+"""Seconds after its own time-out at which a client that does not keep it is cut."""
 MORE_ROOM = 2
 """A reply cut short is asked for again with so many times the tokens; twice that where a model thinks in hiding."""
 
@@ -114,7 +116,7 @@ class Caller:
 
     async def _reply(self, request: Request) -> tuple[Reply, Usage]:
         """A reply after as many attempts as it takes, with the bill of all of them."""
-        failed = 0
+        failed = NO_USAGE
         known: TransientModelError | None = None
 
         async def attempt() -> Reply:
@@ -125,7 +127,7 @@ class Caller:
             try:
                 return await self._attempt(request)
             except ModelError:
-                failed += 1
+                failed = failed + _failed(self._requests(request))
                 raise
 
         try:
@@ -138,10 +140,10 @@ class Caller:
                 )(attempt)
         except (ModelError, BudgetRefused) as error:
             if failed and not self._fatal(error):
-                raise _Paid(str(error), Usage(calls=failed, failed_calls=failed)) from error
+                raise _Paid(str(error), failed) from error
             raise
         self.reached = True
-        return reply, reply.usage + Usage(calls=failed, failed_calls=failed) if failed else reply.usage
+        return reply, reply.usage + failed if failed else reply.usage
 
     def _hopeless(self, error: BaseException) -> bool:
         return isinstance(error, ModelUnreachable) and not self.reached
@@ -163,25 +165,34 @@ class Caller:
         left = self.ledger.seconds_left
         return state.attempt_number >= most or (left is not None and left <= state.upcoming_sleep)
 
+    def _requests(self, request: Request) -> int:
+        """How many requests the model makes of one: several where it takes fewer samples at once."""
+        return -(-request.n // max(1, self.policy.capabilities.max_n))
+
     async def _attempt(self, request: Request) -> Reply:
         """Reserve, send, settle."""
-        requests = -(-request.n // max(1, self.policy.capabilities.max_n))
+        requests = self._requests(request)
         prompt = self.policy.prompt_bound(request) * requests
         written = request.max_tokens * request.n
         price = self.policy.price
         reservation = self.ledger.reserve(prompt + written, price.of(prompt, written) if price else 0.0, requests)
         left = self.ledger.seconds_left
         timeout = request.timeout if left is None else min(request.timeout, max(left, 0.001))
-        usage = FAILED_CALL
+        usage = _failed(requests)
         try:
-            async with asyncio.timeout(timeout):
-                reply = await self.policy.complete(request)
+            # the client keeps the time-out itself, so that the samples it did get are not lost with one that hangs
+            async with asyncio.timeout(timeout + GRACE):
+                reply = await self.policy.complete(replace(request, timeout=timeout))
             usage = reply.usage
         except TimeoutError as error:
             raise ModelTimeout(f"no reply within {timeout:g} s") from error
         finally:
             self.ledger.settle(reservation, usage)
         return reply
+
+
+def _failed(requests: int) -> Usage:
+    return Usage(calls=requests, failed_calls=requests)
 
 
 class _Paid(TransientModelError):
