@@ -18,7 +18,6 @@ from reflectree.rlm_ops.events import Event, Failed, Grown
 from reflectree.rlm_ops.step import Granularity, Path
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
-
 LEAST_PRIOR = 1e-12
 """No step is impossible once it was sampled."""
 

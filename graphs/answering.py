@@ -6,7 +6,6 @@ stands in the last event, which search never reads.
 
 from __future__ import annotations
 
-from reflectree.rlm_ops.errors import VerifierError
 from reflectree.rlm_ops.events import Answered
 from reflectree.rlm_ops.selection import Candidate, select
 from reflectree.rlm_ops.structure import ReasoningStructure
@@ -33,24 +32,42 @@ def answer_event(structure: ReasoningStructure, selection: str, verifier: Verifi
         reason: Why the run ended.
     """
     found = candidates(structure)
-    chosen = select(selection, found, verifier)
-    verdicts = {answer: _is_right(verifier, answer) for answer in {candidate.answer for candidate in found}}
-    known = [verdict for verdict in verdicts.values() if verdict is not None]
+    jury = None if verifier is None else _Jury(verifier)
+    chosen = select(selection, found, jury)
+    verdicts = [] if jury is None else [jury.verdict(candidate.answer) for candidate in found]
     return Answered(
         node=chosen.node if chosen else -1,
         answer=chosen.answer if chosen else None,
         score=chosen.score if chosen else None,
         stop_reason=reason,
         selection=chosen.method if chosen else selection,
-        correct=(verdicts[chosen.answer] if chosen else False) if verifier is not None else None,
-        in_structure=any(known) if verifier is not None else None,
+        correct=None if jury is None else jury.verdict(chosen.answer) if chosen else False,
+        in_structure=None if jury is None else True if True in verdicts else None if None in verdicts else False,
     )
 
 
-def _is_right(verifier: Verifier | None, answer: str) -> bool | None:
-    if verifier is None:
-        return None
-    try:
-        return verifier.score(answer) >= 1.0
-    except VerifierError:  # the paid search is over: an answer that cannot be judged is unknown, not wrong
-        return None
+class _Jury:
+    """A verifier that is asked once an answer, and whose own trouble costs nobody the paid search."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.name = verifier.name
+        self.gold = verifier.gold
+        self._verifier = verifier
+        self._scores: dict[str, float | None] = {}
+
+    def score(self, answer: str) -> float:
+        """The score by which answers are ranked: one that cannot be judged comes last."""
+        return self._judge(answer) or 0.0
+
+    def verdict(self, answer: str) -> bool | None:
+        """Whether the answer is right; `None` where the verifier could not say: that is unknown, not wrong."""
+        score = self._judge(answer)
+        return None if score is None else score >= 1.0
+
+    def _judge(self, answer: str) -> float | None:
+        if answer not in self._scores:
+            try:
+                self._scores[answer] = self._verifier.score(answer)
+            except Exception:  # the boundary to a user's verifier
+                self._scores[answer] = None
+        return self._scores[answer]

@@ -189,7 +189,8 @@ async def _run(setup: Setup, task: Task, saver: BaseCheckpointSaver[Any] | None,
             _check_same_task(trace, task)
             if trace.answered is not None:
                 return Result.of(trace, time.perf_counter() - started)
-        if state.next:
+        # `next` is also empty where the last superstep's writes were saved and its checkpoint was not
+        if rows or state.next:
             graph_input = None
     options: dict[str, Any] = {"durability": "sync"} if saver is not None else {}
     output = await graph.ainvoke(graph_input, config, **options)

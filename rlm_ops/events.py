@@ -211,6 +211,8 @@ def to_row(event: Event) -> Row:
             value = value.to_row()
         elif name == "examples":
             value = [[example.question, list(example.steps), example.answer] for example in value]
+        elif type(value) is str and not value.isascii():
+            value = value.encode("utf-8", "replace").decode()  # half a surrogate pair can be neither saved nor sent
         row[name] = value
     return row
 

@@ -163,7 +163,7 @@ class Trace(Sequence[Event]):
         except OSError as error:
             raise BadInput(f"cannot write the trace to {target}: {error.strerror}; choose another path") from error
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
                 file.write(self.dumps())
             os.replace(name, target)
         except OSError as error:
@@ -180,7 +180,8 @@ class Trace(Sequence[Event]):
             TraceError: It is not a trace, or of another version.
         """
         try:
-            lines = FilePath(path).read_text(encoding="utf-8", errors="replace").splitlines()
+            # not splitlines(): a step's text may hold any of the other line separators Unicode knows
+            lines = FilePath(path).read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
         except OSError as error:
             raise BadInput(f"cannot read the trace {path}: {error.strerror}") from error
         header = _header(lines[0] if lines else "", path)
@@ -188,7 +189,7 @@ class Trace(Sequence[Event]):
         damage = ""
         for line_number, line in enumerate(lines[1:], 2):
             try:
-                event = from_row(_object(line))
+                event = from_row(check_row(_object(line)))
                 if event.seq != len(events):
                     raise TraceError(f"event {event.seq} where event {len(events)} belongs")
             except TraceError as error:
