@@ -101,6 +101,10 @@ class LiveRun:
             return False
         return list(rows[self._folded : self._folded + len(self._ahead)]) == self._ahead
 
+    def unseen(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows that came since the last turn; in a fresh run's first turn, its task."""
+        return rows if len(rows) == 1 else rows[self._folded :]
+
     def fold(self, rows: Sequence[Row]) -> None:
         """Fold in the rows the structure does not hold yet, and show them."""
         for row in itertools.islice(rows, self.structure.applied, None):

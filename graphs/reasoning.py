@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, Send
 
 from reflectree.agents import evaluators
@@ -114,6 +115,8 @@ def prepare(
     plan = blueprints.load(blueprint)
     model = resolve_policy(policy)
     examiner = None if judge is None else resolve_policy(judge)
+    if verifier is not None and not isinstance(verifier, Verifier):
+        raise BadInput(f"verifier={verifier!r}: give one of reflectree.verifiers, for example verifiers.numeric(42)")
     if concurrency < 1:
         raise BadInput(f"concurrency={concurrency}: give at least 1")
     caps = _tightest(budget or Budget(), Budget(**plan.budget.model_dump()))
@@ -157,7 +160,7 @@ def assemble(setup: Setup) -> StateGraph[ReasoningState, None, ReasoningInput, R
             models,
             setup.blueprint.scheme.strategy,
             setup.budget,
-            concurrency=setup.concurrency,
+            concurrency=min(setup.concurrency, setup.policy.capabilities.max_concurrency or setup.concurrency),
             seed=setup.seed,
             rows=rows,
             elapsed=elapsed,
@@ -177,10 +180,11 @@ def assemble(setup: Setup) -> StateGraph[ReasoningState, None, ReasoningInput, R
         trace = Overwrite([{"seq": 0, **first}]) if state.get("trace") else [first]
         return {"trace": trace, "run": uuid.uuid4().hex, "elapsed": 0.0}
 
-    async def controller(state: ReasoningState) -> Command[str]:
+    async def controller(state: ReasoningState, runtime: Runtime[None]) -> Command[str]:
         key, rows = state["run"], state["trace"]
         try:
             live = runs.join(key, rows, state.get("elapsed", 0.0))
+            runtime.stream_writer({"events": live.unseen(rows)})
             pure, batches, reason = live.advance(rows)
         except BaseException:
             runs.drop(key)

@@ -98,6 +98,8 @@ async def asolve(
     finally:
         if setup.policy is not policy:
             await setup.policy.aclose()
+        if setup.judge is not None and setup.judge is not judge:
+            await setup.judge.aclose()
 
 
 def solve(task: str | Task, **options: Any) -> Result:

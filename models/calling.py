@@ -16,10 +16,19 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from reflectree.models.base import Choice, PolicyModel, Reply, Request
 from reflectree.rlm_ops.budget import Ledger
-from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ModelTimeout, ModelUnreachable, TransientModelError
+from reflectree.rlm_ops.errors import (
+    BudgetRefused,
+    ModelError,
+    ModelRejected,
+    ModelTimeout,
+    ModelUnreachable,
+    TransientModelError,
+)
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 FAILED_CALL = Usage(calls=1, failed_calls=1)
+HOPELESS = frozenset({401, 402, 403, 404})
+"""Statuses that no other request will escape; a 400 or 413 may be about one prompt, and fails that one."""
 GRACE = 1.0
 """Seconds after its own time-out at which a client that does not keep it is cut."""
 MORE_ROOM = 2
@@ -150,7 +159,9 @@ class Caller:
 
     def _fatal(self, error: BaseException) -> bool:
         """Whether every later call would fare the same, so that the run should end and say why."""
-        return self._hopeless(error) or (isinstance(error, ModelError) and not isinstance(error, TransientModelError))
+        if isinstance(error, ModelRejected):
+            return not self.reached or error.status in HOPELESS
+        return self._hopeless(error)
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds before the next attempt: what the provider wished for, else a drawn back-off."""
