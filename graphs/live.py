@@ -167,11 +167,10 @@ class LiveRun:
         structure = self.structure
         batches: dict[str, list[Call]] = {}
         pure: list[Row] = []
+        free = self._concurrency - self._busy.total()
         local = False
         while True:
-            calls = self._strategy.ask(
-                structure, self._concurrency - self._busy.total() - _waiting(batches, self._agents)
-            )
+            calls = self._strategy.ask(structure, free)
             if calls and calls[0].op in PURE:
                 pure.extend(self._apply(calls))
                 continue
@@ -181,8 +180,11 @@ class LiveRun:
             for call in calls:
                 structure.begin(call)
                 batches.setdefault(call.op, []).append(call)
-                local = local or self._agents[call.op].local
-        self._eager = local and self._busy.total() + _waiting(batches, self._agents) < self._concurrency
+                if self._agents[call.op].local:
+                    local = True
+                else:
+                    free -= 1
+        self._eager = local and free > 0
         return pure, batches
 
     def _apply(self, calls: Sequence[Call]) -> list[Row]:
@@ -264,11 +266,6 @@ class LiveRun:
         self._tasks.clear()
 
 
-def _waiting(batches: Mapping[str, Sequence[Call]], agents: Mapping[str, Agent]) -> int:
-    """Slots the calls of a batch will take."""
-    return sum(len(calls) for op, calls in batches.items() if not agents[op].local)
-
-
 class LiveRuns:
     """The live runs of one compiled graph, by key."""
 
@@ -287,6 +284,11 @@ class LiveRuns:
     def get(self, key: str) -> LiveRun | None:
         """The run of a key, if it lives in this process."""
         return self._runs.get(key)
+
+    def close(self) -> None:
+        """Drop them all."""
+        for key in list(self._runs):
+            self.drop(key)
 
     def drop(self, key: str) -> None:
         """Forget a run and cancel what it has in flight."""

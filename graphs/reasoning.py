@@ -146,11 +146,11 @@ def build_graph(
     Invoke it with `{"task": "..."}`. With a checkpointer pass `durability="sync"`, since the default loses the end of a
     fast run in a crash, and a `recursion_limit` for long searches.
     """
-    return assemble(prepare(blueprint, policy, **options))
+    return assemble(prepare(blueprint, policy, **options))[0]
 
 
-def assemble(setup: Setup) -> StateGraph[ReasoningState, None, ReasoningInput, ReasoningOutput]:
-    """The graph of a validated set-up."""
+def assemble(setup: Setup) -> tuple[StateGraph[ReasoningState, None, ReasoningInput, ReasoningOutput], LiveRuns]:
+    """The graph of a validated set-up, and the live runs its nodes work on."""
     agents, models = setup.agents(), setup.models()
 
     def revive(rows: Sequence[Row], elapsed: float) -> LiveRun:
@@ -234,7 +234,7 @@ def assemble(setup: Setup) -> StateGraph[ReasoningState, None, ReasoningInput, R
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "controller")
     graph.add_edge("answer", END)
-    return graph
+    return graph, runs
 
 
 def _agent_input(key: str, calls: Sequence[Call]) -> AgentInput:

@@ -180,7 +180,8 @@ async def _saver(checkpoint: Checkpoint | None, run_id: str) -> AsyncIterator[Ba
 
 async def _run(setup: Setup, task: Task, saver: BaseCheckpointSaver[Any] | None, run_id: str) -> Result:
     started = time.perf_counter()
-    graph = assemble(setup).compile(checkpointer=saver, name=f"reflectree:{setup.blueprint.name}")
+    builder, live = assemble(setup)
+    graph = builder.compile(checkpointer=saver, name=f"reflectree:{setup.blueprint.name}")
     config: RunnableConfig = {"recursion_limit": RECURSION_LIMIT, "configurable": {"thread_id": run_id}}
     graph_input: Any = {"task": task_input(task)}
     if saver is not None:
@@ -195,7 +196,10 @@ async def _run(setup: Setup, task: Task, saver: BaseCheckpointSaver[Any] | None,
         if rows or state.next:
             graph_input = None
     options: dict[str, Any] = {"durability": "sync"} if saver is not None else {}
-    output = await graph.ainvoke(graph_input, config, **options)
+    try:
+        output = await graph.ainvoke(graph_input, config, **options)
+    finally:
+        live.close()  # a run cancelled between two supersteps must not leave calls in flight
     trace = Trace.from_rows(output["trace"], run_id=run_id)
     return Result.of(trace, time.perf_counter() - started)
 

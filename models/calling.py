@@ -188,15 +188,16 @@ class Caller:
         price = self.policy.price
         reservation = self.ledger.reserve(prompt + written, price.of(prompt, written) if price else 0.0, requests)
         left = self.ledger.seconds_left
-        timeout = request.timeout if left is None else min(request.timeout, max(left, 0.001))
+        if left is not None and left < request.timeout:
+            request = replace(request, timeout=max(left, 0.001))
         usage = _failed(requests)
         try:
             # the client keeps the time-out itself, so that the samples it did get are not lost with one that hangs
-            async with asyncio.timeout(timeout + GRACE):
-                reply = await self.policy.complete(replace(request, timeout=timeout))
+            async with asyncio.timeout(request.timeout + GRACE):
+                reply = await self.policy.complete(request)
             usage = reply.usage
         except TimeoutError as error:
-            raise ModelTimeout(f"no reply within {timeout:g} s") from error
+            raise ModelTimeout(f"no reply within {request.timeout:g} s") from error
         finally:
             self.ledger.settle(reservation, usage)
         return reply

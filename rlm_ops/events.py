@@ -64,6 +64,7 @@ class Grown:
         node: The new node's id: dense, in order of arrival, given when the event is appended to a trace.
         prior: The policy's own probability of the step relative to its siblings' lengths: exp of the mean token
             log-probability, in (0, 1]; `None` where the model gives no log-probabilities.
+        run: The nested run whose outcome the step is, where it is one; its bill is part of `usage`.
     """
 
     op: GrowingOp = "generate"
@@ -75,6 +76,7 @@ class Grown:
     status: Status = "open"
     answer: str | None = None
     prior: float | None = None
+    run: str = ""
     usage: Usage = NO_USAGE
     seq: int = -1
 

@@ -53,6 +53,7 @@ class ReasoningStructure:
         openings: How many nodes at and below each node a step could be added to right now.
         unscored: Nodes that want a first evaluation, none being in flight.
         unbacked: Evaluated values that want to be backed up: node to values.
+        runs: The nested run a node holds, for those that hold one.
         terminals: Nodes with an answer, pruned and failed ones not counted.
         best_terminal: The terminal whose own evaluations have the highest mean, the older one of equals.
         usage: The bill so far.
@@ -78,6 +79,7 @@ class ReasoningStructure:
         self.openings: list[int] = []
         self.unscored: dict[int, None] = {}
         self.unbacked: dict[int, list[float]] = {}
+        self.runs: dict[int, str] = {}
         self.terminals: dict[int, None] = {}
         self.best_terminal: int | None = None
         self.usage: Usage = NO_USAGE
@@ -340,6 +342,8 @@ class ReasoningStructure:
             self.unscored[node] = None
         if event.status == "terminal":
             self.terminals[node] = None
+        if event.run:
+            self.runs[node] = event.run
         self._refresh(event.nodes[0])
 
     def _on_evaluated(self, event: Evaluated) -> None:
@@ -412,7 +416,7 @@ _APPLY: dict[type[Any], Callable[[ReasoningStructure, Any], None]] = {
 
 _FOLDED = (
     *("began", "answered", "cursor", "parents", "children", "steps", "depth", "priors", "visits", "value_sum"),
-    *("evaluations", "value_own", "unbacked", "terminals", "usage", "applied", "_settled"),
+    *("evaluations", "value_own", "unbacked", "runs", "terminals", "usage", "applied", "_settled"),
 )
 
 
