@@ -78,6 +78,8 @@ class LiveRun:
         self._settled: dict[str, list[Row]] = {}
         self._refused: list[Call] = []
         self._refused_cap: str | None = None
+        self._freed = False
+        """Whether a call has settled since the last refusal, so that asking again may do better."""
         self._wake = asyncio.Event()
         self._eager = False
         self.fatal: ModelError | None = None
@@ -142,7 +144,7 @@ class LiveRun:
             self.structure.cancel(call)
         refused = bool(self._refused)
         self._refused.clear()
-        if self._refused_cap is not None and not refused:
+        if self._refused_cap is not None and (not refused or self._freed):
             self._refused_cap = None
         reason = self._reason()
         pure, batches = ([], {}) if reason else self._ask()
@@ -208,11 +210,13 @@ class LiveRun:
         if agent.local:
             return [to_row(agent.act(call, self)) for call in calls]
         for group in agent.groups(calls) if calls else ():
-            self._busy[op] += len(group)
-            task = asyncio.create_task(self._carry_out(agent, group))
-            self._tasks[task] = group
+            self._start(agent, group)
         await self._something_settled()
         return self._settled.pop(op, [])
+
+    def _start(self, agent: Agent, group: list[Call]) -> None:
+        self._busy[agent.op] += len(group)
+        self._tasks[asyncio.create_task(self._carry_out(agent, group))] = group
 
     async def _something_settled(self) -> None:
         if self._eager or not self._tasks:
@@ -230,12 +234,18 @@ class LiveRun:
     async def _carry_out(self, agent: Agent, group: list[Call]) -> None:
         task = asyncio.current_task()
         try:
-            events = await agent.carry_out(group, self)
+            events = await self._what_fits(agent, group)
             # only now: the list may be handed over while this call is awaited
             self._settled.setdefault(agent.op, []).extend(map(to_row, events))
+            self._freed = True
         except BudgetRefused as error:
-            self._refused.extend(group)
-            self._refused_cap = error.cap
+            if len(group) > 1:  # half as many samples may still fit
+                for half in (group[: len(group) // 2], group[len(group) // 2 :]):
+                    self._start(agent, half)
+            else:
+                self._refused.extend(group)
+                self._refused_cap = error.cap
+                self._freed = False
         except ModelError as error:
             self._refused.extend(group)
             self.fatal = self.fatal or error
@@ -246,6 +256,24 @@ class LiveRun:
             if task is not None and self._tasks.pop(task, None) is not None:
                 self._busy[agent.op] -= len(group)
                 self._wake.set()
+
+    async def _what_fits(self, agent: Agent, group: list[Call]) -> list[Event]:
+        """Carry out a group, or as much of it as the budget allows; the rest is asked for again.
+
+        Raises:
+            BudgetRefused: Not even one call is allowed.
+        """
+        count = len(group)
+        while True:
+            try:
+                events = await agent.carry_out(group[:count], self)
+            except BudgetRefused:
+                if count == 1:
+                    raise
+                count //= 2
+            else:
+                self._refused.extend(group[count:])
+                return events
 
     def _cut(self) -> None:
         """Out of time: give up the calls in flight. They may have been paid, so they stay on the bill."""

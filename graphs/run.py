@@ -116,7 +116,10 @@ async def aresume(run_id: str, checkpoint: Checkpoint, *, policy: Any = None, **
     Raises:
         BadInput: There is no such run.
     """
-    began = (await asaved_trace(run_id, checkpoint)).began
+    saved = await asaved_trace(run_id, checkpoint)
+    if saved.answered is not None:
+        return Result.of(saved, 0.0)
+    began = saved.began
     if began is None:
         raise TraceError(f"run {run_id} does not begin with its task")
     task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id)

@@ -164,17 +164,18 @@ class Caller:
         return self._hopeless(error)
 
     def _wait(self, state: RetryCallState) -> float:
-        """Seconds before the next attempt: what the provider wished for, else a drawn back-off."""
+        """Seconds before the next attempt: what the provider wished for, else a drawn back-off; never past the cap."""
         error = state.outcome.exception() if state.outcome else None
         wished = error.retry_after if isinstance(error, TransientModelError) else None
-        return float(self._backoff(state)) if wished is None else min(wished, self.retries.longest_wait)
+        wait = float(self._backoff(state)) if wished is None else min(wished, self.retries.longest_wait)
+        left = self.ledger.seconds_left
+        return wait if left is None else min(wait, left)
 
     def _enough(self, state: RetryCallState) -> bool:
         """Whether to give up: out of attempts, out of time, or nobody there."""
         error = state.outcome.exception() if state.outcome else None
         most = 2 if error is not None and self._hopeless(error) else self.retries.attempts
-        left = self.ledger.seconds_left
-        return state.attempt_number >= most or (left is not None and left <= state.upcoming_sleep)
+        return state.attempt_number >= most or self.ledger.seconds_left == 0.0
 
     def _requests(self, request: Request) -> int:
         """How many requests the model makes of one: several where it takes fewer samples at once."""

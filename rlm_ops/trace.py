@@ -16,6 +16,7 @@ from typing import Any, overload
 from reflectree.rlm_ops.calls import GROWING
 from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.events import Answered, Began, Event, Row, from_row, to_row
+from reflectree.rlm_ops.row_check import check_row
 from reflectree.rlm_ops.usage import Usage, total
 
 FORMAT = "reflectree-trace"
