@@ -40,7 +40,11 @@ def _parse_strategy(value: Any, _: Any) -> Strategy:
     name = parameters.pop("name")
     if name not in STRATEGIES:
         raise ValueError(f"unknown strategy {name!r}; {nearest(str(name), list(STRATEGIES))}")
-    return STRATEGIES[name].model_validate(parameters)
+    strategy = STRATEGIES[name]
+    for key in parameters:
+        if key not in strategy.model_fields:
+            raise ValueError(f"unknown key {key!r}; {nearest(str(key), list(strategy.model_fields))}")
+    return strategy.model_validate(parameters)
 
 
 def _dump_strategy(strategy: Strategy) -> dict[str, Any]:

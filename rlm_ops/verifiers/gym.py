@@ -7,13 +7,16 @@ only in a harmless form (`guards`).
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Protocol
 
-from reflectree.rlm_ops.errors import BadInput, VerifierError
+from reflectree.rlm_ops.errors import BadInput, MissingExtra, VerifierError
 from reflectree.rlm_ops.extras import require
 from reflectree.rlm_ops.verifiers.callback import checked_score
 from reflectree.rlm_ops.verifiers.guards import (
@@ -170,8 +173,21 @@ def _classes(name: str) -> tuple[Any, Any]:
     return datasets[name]
 
 
+class _NoSolver(ModuleType):
+    """Stands in for the SAT solver of one data set, which cannot be installed without a C compiler; the others can."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise MissingExtra(
+            "zebra puzzles need pycosat, which is not installed: install a C compiler, then pip install pycosat"
+        )
+
+
 def _registry() -> dict[str, tuple[Any, Any]]:
     """reasoning-gym's data sets by name; the import takes seconds the first time."""
+    if "pycosat" not in sys.modules and importlib.util.find_spec("pycosat") is None:
+        sys.modules["pycosat"] = _NoSolver("pycosat")
     with _quiet():
         require("reasoning_gym", "tasks", "a reasoning-gym task set")
         factory = require("reasoning_gym.factory", "tasks", "a reasoning-gym task set")

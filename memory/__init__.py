@@ -1,0 +1,1 @@
+"""What runs leave behind for later runs: records, recall, reflection and credit."""

@@ -1,0 +1,83 @@
+"""Inference-time reasoning search for any language model.
+
+This is the table of contents. A name loads its module when it is first used, so that `import reflectree` costs
+milliseconds and no optional package.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reflectree.agents import evaluators
+    from reflectree.graphs.reasoning import build_graph
+    from reflectree.graphs.result import Result
+    from reflectree.graphs.run import aresume, asolve, resume, solve
+    from reflectree.models.resolve import policy
+    from reflectree.rlm_ops import errors, verifiers
+    from reflectree.rlm_ops.blueprint import Blueprint
+    from reflectree.rlm_ops.budget import Budget
+    from reflectree.rlm_ops.step import Path, Step
+    from reflectree.rlm_ops.task import Example, Task
+    from reflectree.rlm_ops.trace import Trace
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Blueprint",
+    "Budget",
+    "Example",
+    "Path",
+    "Result",
+    "Step",
+    "Task",
+    "Trace",
+    "__version__",
+    "aresume",
+    "asolve",
+    "build_graph",
+    "errors",
+    "evaluators",
+    "policy",
+    "resume",
+    "solve",
+    "verifiers",
+]
+
+_OBJECTS = {
+    "Blueprint": "rlm_ops.blueprint",
+    "Budget": "rlm_ops.budget",
+    "Example": "rlm_ops.task",
+    "Path": "rlm_ops.step",
+    "Result": "graphs.result",
+    "Step": "rlm_ops.step",
+    "Task": "rlm_ops.task",
+    "Trace": "rlm_ops.trace",
+    "aresume": "graphs.run",
+    "asolve": "graphs.run",
+    "build_graph": "graphs.reasoning",
+    "policy": "models.resolve",
+    "resume": "graphs.run",
+    "solve": "graphs.run",
+}
+_MODULES = {
+    "errors": "rlm_ops.errors",
+    "evaluators": "agents.evaluators",
+    "verifiers": "rlm_ops.verifiers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OBJECTS:
+        value = getattr(importlib.import_module(f"reflectree.{_OBJECTS[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"reflectree.{_MODULES[name]}")
+    else:
+        raise AttributeError(f"module 'reflectree' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

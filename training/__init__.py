@@ -1,0 +1,1 @@
+"""What turns traces into better models: labels, datasets, the replay buffer and trainers."""
