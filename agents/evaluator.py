@@ -8,7 +8,7 @@ from reflectree.agents.base import AgentRun
 from reflectree.agents.evaluators import Evaluator, Score, ScoreError
 from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.calls import Call, Operator
-from reflectree.rlm_ops.errors import BudgetRefused, ModelError, TransientModelError
+from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Evaluated, Event, Failed
 from reflectree.rlm_ops.usage import NO_USAGE
 
@@ -44,6 +44,8 @@ class EvaluatorAgent:
         (call,) = calls
         try:
             score = await self.evaluator.score(run.structure.path(call.nodes[0]), call, run)
+        except ModelUnreachable:  # only where the endpoint has never answered: every other call would fare the same
+            raise
         except TransientModelError as error:
             return [_failed(call, error)]
         except (BudgetRefused, ModelError):

@@ -13,7 +13,7 @@ from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
 from reflectree.rlm_ops.blueprint import Generate
 from reflectree.rlm_ops.calls import Call, Operator
-from reflectree.rlm_ops.errors import TransientModelError
+from reflectree.rlm_ops.errors import ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Event, Failed, Grown
 from reflectree.rlm_ops.step import Granularity, Path
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
@@ -58,6 +58,8 @@ class Generator:
         request = self.request(run.structure.path(first.nodes[0]), len(calls), first.seed(run.seed))
         try:
             outcome = await run.caller("policy").call(request, self.problem, self.rephrase)
+        except ModelUnreachable:  # only where the endpoint has never answered: every other call would fare the same
+            raise
         except TransientModelError as error:
             bill = spent_by(error)
             return [

@@ -30,6 +30,9 @@ from reflectree.rlm_ops.trace import Trace
 RECURSION_LIMIT = 10_000_000
 """Supersteps: the budget bounds a run, not LangGraph's default of 10,007."""
 
+_NODES = ("controller", "generator", "evaluator", "answer")
+"""Nodes to which a saved run may have something waiting."""
+
 Checkpoint = str | os.PathLike[str] | BaseCheckpointSaver[Any]
 
 
@@ -149,7 +152,9 @@ async def asaved_trace(run_id: str, checkpoint: Checkpoint) -> Trace:
     """
     _require_file(checkpoint)
     async with _saver(checkpoint, run_id) as saver:
-        reader = StateGraph(ReasoningState).add_node("reader", _nothing).set_entry_point("reader")
+        reader = StateGraph(ReasoningState).set_entry_point("controller")
+        for name in _NODES:  # LangGraph warns of what waits to be sent to a node it does not know
+            reader.add_node(name, _nothing)
         state = await reader.compile(checkpointer=saver).aget_state({"configurable": {"thread_id": run_id}})
     rows = state.values.get("trace")
     if not rows:

@@ -181,11 +181,16 @@ def _without_echo(choice: Choice, prefill: str) -> Choice:
     """Take a repeated beginning off, however its white space was changed."""
     if not prefill.strip():
         return choice
-    if choice.text.startswith(prefill):
-        return replace(choice, text=choice.text[len(prefill) :], token_logprobs=None)
-    pattern = r"\s*" + r"\s+".join(map(re.escape, prefill.split()))
-    found = re.match(pattern, choice.text)
-    return replace(choice, text=choice.text[found.end() :], token_logprobs=None) if found else choice
+    text, at = choice.text, 0
+    if text.startswith(prefill):
+        return replace(choice, text=text[len(prefill) :], token_logprobs=None)
+    # word by word: a pattern made of the whole text would cost more than the request
+    for position, word in enumerate(prefill.split()):
+        start = len(text) - len(text[at:].lstrip()) if position == 0 or text[at : at + 1].isspace() else -1
+        if start < 0 or not text.startswith(word, start):
+            return choice
+        at = start + len(word)
+    return replace(choice, text=text[at:], token_logprobs=None)
 
 
 def _cut(choice: Choice, stop: tuple[str, ...]) -> Choice:

@@ -60,7 +60,7 @@ class OpenAICompatiblePolicy:
         Raises:
             BadInput: `base_url` is no http(s) address.
         """
-        key = api_key or (os.environ.get(server.key_env, "") if server.key_env and server is not GENERIC else "")
+        key = api_key or (os.environ.get(server.key_env, "") if server.key_env else "")
         self._secrets = tuple(value for value in (key, *(headers or {}).values()) if value)
         self._has_key = bool(key)
         self._transport = Transport(
@@ -171,7 +171,9 @@ class OpenAICompatiblePolicy:
         return faults.from_status(status, self._transport.where, said, code=code, wait=wait, key_hint=self._key_hint())
 
     def _key_hint(self) -> str:
-        return f"set {self.server.key_env} or pass api_key=" + ("" if self._secrets else " (none was sent)")
+        env = self.server.key_env
+        hint = f"set {env} or pass api_key=" if env else "pass api_key= (on the command line, --api-key-env NAME)"
+        return hint + ("" if self._secrets else "; none was sent")
 
     async def _unknown_model(self, error: ModelRejected) -> ModelRejected:
         """The rejection of an unknown model, with the names that would do, where the server tells them."""

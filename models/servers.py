@@ -25,7 +25,7 @@ class Server:
 
     Attributes:
         kind: Its prefix in a model string, as in `vllm/NAME`.
-        key_env: The environment variable that holds its key.
+        key_env: The environment variable that holds its key; empty where only a key that is passed will do.
         base_url: Where it is unless told otherwise.
         url_env: The environment variable that moves it.
         prefill: How a begun assistant turn is sent.
@@ -46,8 +46,8 @@ class Server:
     capabilities: Capabilities = _UNKNOWN
 
 
-GENERIC = Server("http", key_env="REFLECTREE_API_KEY")
-"""A server nothing is known of. OpenAI's key is not for it: keys are not sent to whoever is named by an address."""
+GENERIC = Server("http", key_env="")
+"""A server nothing is known of. No variable holds its key: keys are not sent to whoever is named by an address."""
 
 OPENAI_ELSEWHERE = Server("openai", key_env="OPENAI_API_KEY")
 """`openai/NAME` at an address that is not OpenAI's own: a server of unknown kind to which OpenAI's variables apply."""

@@ -14,7 +14,8 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from reflectree.rlm_ops.errors import BadInput, ModelRejected
 
 T = TypeVar("T")
 CLOSE_TIMEOUT_S = 10.0
+RECENT_PROMPTS = 32
 PREFILL_BATCH = 256
 """Prompt tokens read between two chances to cancel (about 1.5 s on one slow core)."""
 
@@ -120,6 +122,20 @@ class Engine:
         self.closing = False
         self._server: Any = xllamacpp.Server(params)
         self._pool = DaemonPool(settings.slots, "reflectree-embedded")
+        self._recent: deque[Sequence[int]] = deque(maxlen=RECENT_PROMPTS)
+
+    def knows(self, prompt: Sequence[int]) -> bool:
+        """Whether a recent prompt began with half of this one; remembers this one.
+
+        It decides how several samples of a prompt are asked for. As *one* request llama.cpp reads the prompt once for
+        all of them, but wipes the slots of all but one afterwards: right for a prompt that comes once. As one request a
+        sample, each slot reads what it does not hold yet and keeps it: right for prompts with a common beginning, which
+        is what a search sends (measured: five times cheaper a round, of 340 common tokens and 8 samples).
+        """
+        half = len(prompt) // 2
+        known = any(list(old[:half]) == list(prompt[:half]) for old in self._recent)
+        self._recent.append(prompt)
+        return known
 
     def stream(self, body: dict[str, Any], on_chunk: Callable[[dict[str, Any]], bool]) -> Future[None]:
         """Post a completion request; `on_chunk` gets every chunk on a pool thread and returns whether to end it."""

@@ -19,9 +19,10 @@ from reflectree.models.embedded.engine import Engine, EngineSettings, in_thread
 from reflectree.models.embedded.tokenizer import Tokenizer
 from reflectree.models.embedded.weights import Progress, find_source
 from reflectree.rlm_ops.errors import BadInput, ModelRejected, TransientModelError
-from reflectree.rlm_ops.usage import Usage, total
+from reflectree.rlm_ops.usage import Usage
 
 DEFAULT_TEMPERATURE = 0.8
+MAX_N = 64
 
 
 def default_threads() -> int:
@@ -77,7 +78,7 @@ class EmbeddedPolicy:
 
     Where `top_p` is not asked for, llama.cpp's own truncation holds (top-k 40, top-p 0.95, min-p 0.05); where it is,
     it alone. The same request with the same seed gives the same text, whatever else is in the batch; sample `i` of
-    `n` is what seed + i alone gives. A prompt that leaves room for less than `max_tokens` ends with "length".
+    `n` is what seed + i alone gives, and the prompt of all `n` is billed once. A prompt that leaves room for less than `max_tokens` ends with "length".
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class EmbeddedPolicy:
         self.price: Price | None = FREE
         self._settings = EngineSettings(default_threads() if threads is None else threads, slots, context)
         self.capabilities = Capabilities(
-            max_n=slots, logprobs=True, prefill=True, json_schema=True, max_concurrency=slots, context_tokens=context
+            max_n=MAX_N, logprobs=True, prefill=True, json_schema=True, max_concurrency=slots, context_tokens=context
         )
         self._on_progress = on_progress
         self._lock = threading.Lock()
@@ -132,10 +133,10 @@ class EmbeddedPolicy:
         if request.n < 1 or request.max_tokens < 1:
             raise ModelRejected("a request needs n >= 1 and max_tokens >= 1")
         engine = await self._engine()
-        slots = self._settings.slots
-        sizes = [min(slots, request.n - done) for done in range(0, request.n, slots)]
-        bodies = [_body(request, prompt, room, size, index * slots) for index, size in enumerate(sizes)]
-        calls = [_Call([_Sample() for _ in range(size)]) for size in sizes]
+        together = 1 if engine.knows(prompt) else self._settings.slots
+        starts = range(0, request.n, together)
+        calls = [_Call([_Sample() for _ in range(min(together, request.n - start))]) for start in starts]
+        bodies = [_body(request, prompt, room, len(c.samples), start) for c, start in zip(calls, starts, strict=True)]
         try:
             await asyncio.gather(
                 *(asyncio.wrap_future(engine.stream(b, c.on_chunk)) for b, c in zip(bodies, calls, strict=True))
@@ -143,7 +144,8 @@ class EmbeddedPolicy:
         finally:
             for call in calls:
                 call.cancelled = True
-        return _reply([call.samples for call in calls], len(prompt), bool(request.top_logprobs))
+        samples = [sample for call in calls for sample in call.samples]
+        return _reply(samples, len(prompt), bool(request.top_logprobs))
 
     async def aclose(self) -> None:
         """Let go of the engine; the last policy to do so stops it. Twice is the same as once."""
@@ -179,14 +181,14 @@ class EmbeddedPolicy:
         return self._tokenizer.encode_chat(request.messages, request.prefill)
 
 
-def _body(request: Request, prompt: list[int], room: int, n: int, seed_offset: int) -> dict[str, Any]:
+def _body(request: Request, prompt: list[int], room: int, n: int, first: int) -> dict[str, Any]:
     body: dict[str, Any] = {
         "prompt": prompt,
         "n": n,
         "max_tokens": min(request.max_tokens, room),
         "temperature": DEFAULT_TEMPERATURE if request.temperature is None else request.temperature,
         "stop": list(request.stop),
-        "seed": -1 if request.seed is None else (request.seed + seed_offset) % 2**32,
+        "seed": -1 if request.seed is None else (request.seed + first) % 2**32,
         "cache_prompt": True,
     }
     if request.top_p is not None:
@@ -198,13 +200,10 @@ def _body(request: Request, prompt: list[int], room: int, n: int, seed_offset: i
     return body
 
 
-def _reply(requests: list[list[_Sample]], prompt_tokens: int, logprobs: bool) -> Reply:
-    if any(sample.finish is None for samples in requests for sample in samples):
+def _reply(samples: list[_Sample], prompt_tokens: int, logprobs: bool) -> Reply:
+    if any(sample.finish is None for sample in samples):
         raise TransientModelError("the embedded model was stopped before the reply was complete")
     choices = tuple(
-        Choice("".join(s.text), s.finish or "stop", tuple(s.logprobs) if logprobs else None)
-        for samples in requests
-        for s in samples
+        Choice("".join(s.text), s.finish or "stop", tuple(s.logprobs) if logprobs else None) for s in samples
     )
-    bills = (Usage(1, 0, prompt_tokens, sum(s.tokens for s in samples), 0.0) for samples in requests)
-    return Reply(choices, total(bills))
+    return Reply(choices, Usage(1, 0, prompt_tokens, sum(s.tokens for s in samples), 0.0))

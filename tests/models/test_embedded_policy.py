@@ -108,13 +108,23 @@ async def test_n_samples_pay_for_one_prompt(policy: EmbeddedPolicy) -> None:
 
 
 @pytest.mark.slow
-async def test_more_samples_than_slots_are_several_requests() -> None:
+async def test_more_samples_than_slots_cold_and_warm() -> None:
     policy = EmbeddedPolicy(slots=2, context=256)
-    reply = await policy.complete(replace(ASK, n=5, max_tokens=6))
+    ask = replace(ASK, n=5, max_tokens=6)
+    cold, warm = await policy.complete(ask), await policy.complete(ask)
     single = [await policy.complete(replace(ASK, seed=7 + i, max_tokens=6)) for i in range(5)]
     await policy.aclose()
-    assert reply.usage.calls == 3
-    assert [c.text for c in reply.choices] == [r.choices[0].text for r in single]
+    assert cold == warm
+    assert cold.usage.calls == 1
+    assert [c.text for c in cold.choices] == [r.choices[0].text for r in single]
+
+
+@pytest.mark.slow
+async def test_a_repeated_beginning_is_known(policy: EmbeddedPolicy) -> None:
+    engine = await policy._engine()
+    assert not engine.knows([1, 2, 3, 4])
+    assert engine.knows([1, 2, 5, 6])
+    assert not engine.knows([1, 3, 5, 6])
 
 
 @pytest.mark.slow
