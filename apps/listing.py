@@ -1,0 +1,57 @@
+"""`reflectree blueprints`: which reasoning systems there are, and what exactly one of them is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(invoke_without_command=True)
+
+
+@app.callback()
+def blueprints(context: typer.Context) -> None:
+    """List the reasoning systems; `show NAME` prints one as YAML, ready to be changed and used.
+
+    Try:
+
+        reflectree blueprints
+
+        reflectree blueprints show mcts --set scheme.strategy.width=2 > mine.yaml
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from reflectree.apps.terminal import console
+    from reflectree.graphs.blueprints import load, names
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
+    table.add_column("name", style="bold", no_wrap=True)
+    table.add_column("what it does", overflow="fold")
+    table.add_column("source", style="dim", overflow="fold")
+    for name in names():
+        blueprint = load(name)
+        table.add_row(Text(name), Text(blueprint.description), Text(blueprint.source))
+    console().print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A blueprint.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", "-s", metavar="PATH=VALUE", help="Change it; may be repeated.")
+    ] = None,
+) -> None:
+    """Print a blueprint as YAML, every setting spelled out.
+
+    Try:
+
+        reflectree blueprints show mcts
+    """
+    from reflectree.apps.asking import read_blueprint
+    from reflectree.apps.terminal import clean
+    from reflectree.graphs.blueprints import dump
+
+    typer.echo(clean(dump(read_blueprint(name, settings or ()))), nl=False)

@@ -1,0 +1,243 @@
+"""`reflectree solve` and `reflectree resume`: options in, one run, an exit code.
+
+Only words are handled here; everything heavy is imported once a command really runs, so that `--help` comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+_MODEL, _BUDGET, _SEARCH, _KEEP, _OUTPUT = "Model", "Budget", "Search", "Keeping", "Output"
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", rich_help_panel=_MODEL,
+        help="embedded (default), openai/NAME, ollama/NAME, vllm/NAME, litellm/PROVIDER/NAME, "
+        "http://HOST:PORT/v1#NAME; with --base-url any name.",
+    ),
+]  # fmt: skip
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", rich_help_panel=_MODEL, help="Root of an OpenAI-compatible endpoint."),
+]
+ApiKeyEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key-env", metavar="NAME", rich_help_panel=_MODEL,
+        help="Environment variable that holds the key (its name, never the key). Default: the provider's own.",
+    ),
+]  # fmt: skip
+PriceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--price", metavar="IN,OUT", rich_help_panel=_MODEL,
+        help="Dollars per million prompt and completion tokens, where the price is not known.",
+    ),
+]  # fmt: skip
+Judge = Annotated[
+    str | None,
+    typer.Option("--judge", metavar="MODEL", rich_help_panel=_MODEL, help="Model that judges. Default: the same."),
+]
+Evaluator = Annotated[
+    str | None,
+    typer.Option(
+        "--evaluator", "-e", metavar="MODULE:FUNCTION", rich_help_panel=_SEARCH,
+        help="Your own score of a path, a float in [0, 1]; also FILE.py:FUNCTION.",
+    ),
+]  # fmt: skip
+Verifier = Annotated[
+    str | None,
+    typer.Option(
+        "--verifier", "-v", metavar="SPEC", rich_help_panel=_SEARCH,
+        help="What is right: exact:42, numeric:3.14, math:\\frac12, regex:…, json-schema:FILE, countdown:3,5,7,8=24, "
+        "python:module:function, reasoning_gym:NAME:INDEX. One that knows the answer only reports at the end.",
+    ),
+]  # fmt: skip
+Calls = Annotated[
+    int | None,
+    typer.Option("--max-calls", "-n", metavar="N", rich_help_panel=_BUDGET, help="Most requests to models."),
+]
+Tokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", metavar="N", rich_help_panel=_BUDGET, help="Most prompt and completion tokens."),
+]
+Usd = Annotated[
+    float | None,
+    typer.Option("--max-usd", metavar="X", rich_help_panel=_BUDGET, help="Most dollars; needs a known price."),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option("--max-seconds", metavar="X", rich_help_panel=_BUDGET, help="Most seconds, interruptions left out."),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option("--concurrency", "-j", metavar="N", rich_help_panel=_SEARCH, help="Calls in flight at once (8)."),
+]
+TraceFile = Annotated[
+    str | None,
+    typer.Option("--trace", "-o", metavar="FILE", rich_help_panel=_OUTPUT, help="Save everything that happened."),
+]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint", metavar="FILE", rich_help_panel=_KEEP,
+        help="SQLite file to keep the run in for good. Default: the state folder, until the run has finished.",
+    ),
+]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="One JSON object on stdout, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=_OUTPUT, help="No progress; only the answer.")]
+
+
+def solve(
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The question; '-' reads it from stdin.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            "-t",
+            metavar="FILE",
+            help="The task from a file, as plain text or as JSON with question, answer or verifier, context, examples.",
+        ),
+    ] = None,
+    blueprint: Annotated[
+        str,
+        typer.Option(
+            "--blueprint",
+            "-b",
+            metavar="NAME|FILE",
+            rich_help_panel=_SEARCH,
+            help="The reasoning system: see reflectree blueprints; or a YAML or JSON file.",
+        ),
+    ] = "mcts",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="PATH=VALUE",
+            rich_help_panel=_SEARCH,
+            help="Change the blueprint, as in scheme.strategy.width=2; may be repeated.",
+        ),
+    ] = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    api_key_env: ApiKeyEnv = None,
+    price: PriceOption = None,
+    judge: Judge = None,
+    evaluator: Evaluator = None,
+    verifier: Verifier = None,
+    max_calls: Calls = None,
+    max_tokens: Tokens = None,
+    max_usd: Usd = None,
+    max_seconds: Seconds = None,
+    concurrency: Concurrency = None,
+    seed: Annotated[int, typer.Option("--seed", rich_help_panel=_SEARCH, help="Seed of all sampling.")] = 0,
+    oracle: Annotated[
+        bool,
+        typer.Option(
+            "--oracle",
+            rich_help_panel=_SEARCH,
+            help="Let the search see the verifier's gold answer (for experiments; the result says so).",
+        ),
+    ] = False,
+    trace: TraceFile = None,
+    checkpoint: Checkpoint = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run-id", metavar="ID", rich_help_panel=_KEEP, help="Its name; an unfinished run goes on."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Reason about one task until there is an answer.
+
+    The answer goes to stdout, everything else to stderr. The budget is 200 calls and 300 seconds where no cap is given.
+
+    Ctrl-C saves the run and says how to go on with it.
+
+    Try:
+
+        reflectree solve "Make 24 of 3, 5, 7, 8." -v countdown:3,5,7,8=24
+
+        reflectree solve -t task.json -m openai/gpt-5-mini --max-usd 0.05
+
+        reflectree solve -b best-of-n -s scheme.strategy.n=8 -o run.jsonl "..."
+
+    Exit codes: 0 answered, 2 bad input, 3 no answer within the budget, 4 model unreachable, 130 interrupted and saved.
+    """  # fmt: skip
+    from reflectree.apps import asking
+    from reflectree.apps.running import Output, solve_once
+
+    options = asking.RunOptions(
+        **asking.read_task(text, task),
+        blueprint=asking.read_blueprint(blueprint, settings or ()).model_dump(mode="json"),
+        model=model,
+        base_url=base_url,
+        api_key_env=api_key_env,
+        price=asking.read_price(price),
+        judge=judge,
+        evaluator=evaluator,
+        verifier=verifier,
+        calls=max_calls,
+        tokens=max_tokens,
+        usd=max_usd,
+        seconds=max_seconds,
+        concurrency=8 if concurrency is None else concurrency,
+        seed=seed,
+        oracle=oracle,
+        directory=os.getcwd(),
+    ).with_default_caps()
+    raise typer.Exit(solve_once(options, run_id, checkpoint, Output(trace=trace, as_json=as_json, quiet=quiet)))
+
+
+def resume(
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="RUN_ID", help="The run; without one, those that can be resumed are listed.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    api_key_env: ApiKeyEnv = None,
+    price: PriceOption = None,
+    judge: Judge = None,
+    evaluator: Evaluator = None,
+    verifier: Verifier = None,
+    max_calls: Calls = None,
+    max_tokens: Tokens = None,
+    max_usd: Usd = None,
+    max_seconds: Seconds = None,
+    concurrency: Concurrency = None,
+    trace: TraceFile = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with an interrupted run, without paying again for what it has.
+
+    Everything is as it was asked for; what is given here replaces it. A run that has finished is printed again. A
+    checkpoint names models, addresses and functions of yours: resume only files you trust.
+
+    Try:
+
+        reflectree resume 1f0c5d2ab9e4
+
+        reflectree resume 1f0c5d2ab9e4 --checkpoint runs.sqlite --max-calls 1000
+    """
+    from reflectree.apps import asking
+    from reflectree.apps.resuming import list_unfinished, resume_run
+    from reflectree.apps.running import Output
+
+    if run_id is None:
+        raise typer.Exit(list_unfinished(checkpoint))
+    given = {
+        "model": model, "base_url": base_url, "api_key_env": api_key_env, "price": asking.read_price(price),
+        "judge": judge, "evaluator": evaluator, "verifier": verifier, "calls": max_calls, "tokens": max_tokens,
+        "usd": max_usd, "seconds": max_seconds, "concurrency": concurrency,
+    }  # fmt: skip
+    if evaluator is not None or verifier is not None:
+        given["directory"] = os.getcwd()
+    output = Output(trace=trace, as_json=as_json, quiet=quiet)
+    raise typer.Exit(resume_run(run_id, checkpoint, given, output))

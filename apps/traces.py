@@ -1,0 +1,136 @@
+"""`reflectree trace show|stats|verify FILE`: what happened in a run, read from its trace and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from reflectree.rlm_ops.structure import ReasoningStructure
+    from reflectree.rlm_ops.trace import Trace
+
+app = typer.Typer(no_args_is_help=True, help="Look into what happened in a run.")
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="A trace, as --trace saves it.")]
+
+
+@app.command()
+def show(
+    file: File,
+    depth: Annotated[int | None, typer.Option("--depth", "-d", min=1, help="Most steps on a path.")] = None,
+    width: Annotated[int | None, typer.Option("--width", "-w", min=1, help="Most children of a step.")] = None,
+    nodes: Annotated[int, typer.Option("--nodes", "-n", min=1, help="Most steps in all, the most visited first.")] = 60,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Every step.")] = False,
+) -> None:
+    """Draw the tree; the way to the answer is marked.
+
+    Try:
+
+        reflectree trace show run.jsonl
+
+        reflectree trace show run.jsonl --all | less
+    """
+    from rich.text import Text
+
+    from reflectree.apps.drawing import LEGEND, Drawing, Limits, failures_by_node
+    from reflectree.apps.terminal import console, one_line
+
+    trace, structure = _load(file)
+    out = console()
+    out.print(Text(one_line(structure.task.question, 10 * out.width), style="bold"))
+    out.print(Text(_summary(trace), style="dim"), overflow="ellipsis", no_wrap=True)
+    limits = Limits(None, None, None) if everything else Limits(nodes, width, depth)
+    for line in Drawing(structure, failures_by_node(tuple(trace)), limits).lines():
+        out.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+    out.print(Text(LEGEND, style="dim"), overflow="ellipsis", no_wrap=True)
+
+
+@app.command()
+def stats(
+    file: File, as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False
+) -> None:
+    """Count what happened: events, shape, usage, failures, values.
+
+    Try:
+
+        reflectree trace stats run.jsonl
+    """
+    from reflectree.apps.figures import as_table, figures
+
+    trace, structure = _load(file)
+    found = figures(trace, structure)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    from reflectree.apps.terminal import console
+
+    console().print(as_table(found))
+
+
+@app.command()
+def verify(file: File) -> None:
+    """Say whether a trace is whole and sound; exit code 2 if it is not.
+
+    Try:
+
+        reflectree trace verify run.jsonl
+    """
+    from reflectree.apps.terminal import many, one_line
+    from reflectree.rlm_ops.trace import Trace
+
+    trace = Trace.load(file)
+    problems = trace.verify()
+    for problem in problems:
+        typer.echo(one_line(problem))
+    if problems:
+        raise typer.Exit(2)
+    typer.echo(f"sound: {many(len(trace), 'event')}, {many(trace.nodes, 'node')}")
+
+
+def _load(file: str) -> tuple[Trace, ReasoningStructure]:
+    """A trace and as much of its structure as it holds; damage is told on stderr.
+
+    Raises:
+        BadInput: It cannot be read or is no trace.
+    """
+    from reflectree.apps.terminal import note
+    from reflectree.rlm_ops.errors import TraceError
+    from reflectree.rlm_ops.structure import ReasoningStructure
+    from reflectree.rlm_ops.trace import Trace
+
+    trace = Trace.load(file)
+    if trace.damage:
+        note(f"damaged: {trace.damage}")
+    structure = ReasoningStructure()
+    for event in trace:
+        try:
+            structure.apply(event)
+        except TraceError as error:
+            note(f"unsound: {error}; what follows is left out")
+            break
+    if structure.began is None:
+        raise TraceError(f"{file} holds no event: there is nothing to see")
+    return trace, structure
+
+
+def _summary(trace: Trace) -> str:
+    from reflectree.apps.report import why
+    from reflectree.apps.terminal import dollars, many, one_line, short
+
+    began, answered = trace.began, trace.answered
+    usage = trace.usage
+    correct = {True: "correct", False: "wrong", None: ""}[answered.correct if answered else None]
+    words: list[Any] = [
+        f"run {trace.run_id}" if trace.run_id else "",
+        (began.blueprint.get("name") or "") if began else "",
+        began.policy if began else "",
+        many(trace.nodes, "node"),
+        many(usage.calls, "call"),
+        f"{short(usage.tokens)} tokens",
+        dollars(usage.usd),
+        correct,
+        why(answered.stop_reason) if answered else "not finished",
+    ]
+    return one_line(" · ".join(str(word) for word in words if word))
