@@ -11,7 +11,9 @@ app = typer.Typer(invoke_without_command=True)
 
 @app.callback()
 def blueprints(context: typer.Context) -> None:
-    """List the reasoning systems; `show NAME` prints one as YAML, ready to be changed and used.
+    """List the reasoning systems that come along.
+
+    `show NAME` prints one as YAML, ready to be changed and used.
 
     Try:
 
@@ -50,7 +52,7 @@ def show(
 
         reflectree blueprints show mcts
     """
-    from reflectree.apps.asking import read_blueprint
+    from reflectree.apps.inputs import read_blueprint
     from reflectree.apps.terminal import clean
     from reflectree.graphs.blueprints import dump
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import typer
 
-from reflectree.apps.asking import RunOptions, task_row
+from reflectree.apps.asking import RunOptions
+from reflectree.apps.inputs import task_row
 from reflectree.apps.running import Output, carry_out, make_ready
 from reflectree.apps.store import Place, existing_path, open_place, state_dir, unfinished
 from reflectree.apps.terminal import many, note, one_line

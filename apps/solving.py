@@ -169,16 +169,17 @@ def solve(
 
     Exit codes: 0 answered, 2 bad input, 3 no answer within the budget, 4 model unreachable, 130 interrupted and saved.
     """  # fmt: skip
-    from reflectree.apps import asking
+    from reflectree.apps import inputs
+    from reflectree.apps.asking import RunOptions
     from reflectree.apps.running import Output, solve_once
 
-    options = asking.RunOptions(
-        **asking.read_task(text, task),
-        blueprint=asking.read_blueprint(blueprint, settings or ()).model_dump(mode="json"),
+    options = RunOptions(
+        **inputs.read_task(text, task),
+        blueprint=inputs.read_blueprint(blueprint, settings or ()).model_dump(mode="json"),
         model=model,
         base_url=base_url,
         api_key_env=api_key_env,
-        price=asking.read_price(price),
+        price=inputs.read_price(price),
         judge=judge,
         evaluator=evaluator,
         verifier=verifier,
@@ -226,14 +227,14 @@ def resume(
 
         reflectree resume 1f0c5d2ab9e4 --checkpoint runs.sqlite --max-calls 1000
     """
-    from reflectree.apps import asking
+    from reflectree.apps import inputs
     from reflectree.apps.resuming import list_unfinished, resume_run
     from reflectree.apps.running import Output
 
     if run_id is None:
         raise typer.Exit(list_unfinished(checkpoint))
     given = {
-        "model": model, "base_url": base_url, "api_key_env": api_key_env, "price": asking.read_price(price),
+        "model": model, "base_url": base_url, "api_key_env": api_key_env, "price": inputs.read_price(price),
         "judge": judge, "evaluator": evaluator, "verifier": verifier, "calls": max_calls, "tokens": max_tokens,
         "usd": max_usd, "seconds": max_seconds, "concurrency": concurrency,
     }  # fmt: skip

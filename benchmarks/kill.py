@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -53,7 +54,7 @@ def measure(quick: bool) -> list[Row]:
     draw = random.Random()
     trials = 3 if quick else 10
     once = [_run([draw.randrange(1, int(0.9 * N))], draw) for _ in range(trials)]
-    often = _run([draw.randrange(1, 2 * N // 12) for _ in range(trials)], draw)
+    often = _run([draw.randrange(1, N // (2 * trials)) for _ in range(trials)], draw)
     return [
         _row(f"settled calls paid again, {trials} runs killed once each", once),
         _row(f"settled calls paid again, one run killed {trials} times", [often]),
@@ -116,7 +117,7 @@ def _work(server: Remote, folder: str, log: Path, tally: Tally, answers: int | N
         assert process.stdout is not None
         settled = json.loads(process.stdout.readline())
         if answers is not None:
-            _wait_for(log, before + answers * _LINE)
+            _wait_for(process, log, before + answers * _LINE)
             time.sleep(pause)
             process.kill()
         last = process.stdout.read().strip()
@@ -134,9 +135,10 @@ def _seeds(log: Path, offset: int) -> list[int]:
     return [int(line) for line in log.read_bytes()[offset:].splitlines()]
 
 
-def _wait_for(log: Path, size: int) -> None:
+def _wait_for(process: subprocess.Popen[str], log: Path, size: int) -> None:
+    """Until the log is so long, or the process has come to its end before."""
     until = time.monotonic() + WAIT_S
-    while log.stat().st_size < size:
+    while log.stat().st_size < size and process.poll() is None:
         if time.monotonic() > until:
             raise TimeoutError(f"the killed process made no progress in {WAIT_S:g} s")
         time.sleep(0.001)

@@ -134,6 +134,8 @@ def run_lock(path: str | os.PathLike[str], run_id: str) -> Iterator[None]:
     """
     digest = hashlib.sha256(run_id.encode()).hexdigest()[:16]
     file = Path(f"{os.fspath(path)}.{digest}.lock")
+    if not file.parent.is_dir():
+        raise BadInput(f"there is no folder {file.parent} for the checkpoint: make it, or choose another path")
     lock = FileLock(file, timeout=0)
     try:
         lock.acquire()

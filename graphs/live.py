@@ -239,13 +239,9 @@ class LiveRun:
             self._settled.setdefault(agent.op, []).extend(map(to_row, events))
             self._freed = True
         except BudgetRefused as error:
-            if len(group) > 1:  # half as many samples may still fit
-                for half in (group[: len(group) // 2], group[len(group) // 2 :]):
-                    self._start(agent, half)
-            else:
-                self._refused.extend(group)
-                self._refused_cap = error.cap
-                self._freed = False
+            self._refused.extend(group)
+            self._refused_cap = error.cap
+            self._freed = False
         except ModelError as error:
             self._refused.extend(group)
             self.fatal = self.fatal or error

@@ -27,6 +27,9 @@ from reflectree.rlm_ops.errors import BadInput, ModelRejected
 T = TypeVar("T")
 CLOSE_TIMEOUT_S = 10.0
 RECENT_PROMPTS = 32
+PROMPT_CACHE_MIB = 256
+"""Memory for what evicted slots had read (23 KB a token; llama.cpp's default is 8 GB). Two kinds of prompt that take
+turns, such as a generator's and an evaluator's, cost a tenth of what they cost without it."""
 PREFILL_BATCH = 256
 """Prompt tokens read between two chances to cancel (about 1.5 s on one slow core)."""
 
@@ -115,7 +118,7 @@ class Engine:
         params.n_batch = params.n_ubatch = PREFILL_BATCH
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
         params.fit_params, params.verbosity, params.ui = False, -1, False
-        params.cache_ram_mib = 0  # the default keeps up to 8 GB of old prompts
+        params.cache_ram_mib = PROMPT_CACHE_MIB
         # The library always opens an HTTP port on loopback; a key nobody knows keeps it shut.
         params.n_threads_http, params.api_keys = 1, [secrets.token_hex(32)]
         self.settings = settings

@@ -78,7 +78,8 @@ class EmbeddedPolicy:
 
     Where `top_p` is not asked for, llama.cpp's own truncation holds (top-k 40, top-p 0.95, min-p 0.05); where it is,
     it alone. The same request with the same seed gives the same text, whatever else is in the batch; sample `i` of
-    `n` is what seed + i alone gives, and the prompt of all `n` is billed once. A prompt that leaves room for less than `max_tokens` ends with "length".
+    `n` is what seed + i alone gives, and the prompt of all `n` is billed once. A prompt that leaves room for less
+    than `max_tokens` ends with "length".
     """
 
     def __init__(
