@@ -11,9 +11,10 @@ visits of its primary children.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from reflectree.rlm_ops.arrays import ROOT, NodeArrays
 from reflectree.rlm_ops.calls import GROWING, Call
 from reflectree.rlm_ops.errors import TraceError
 from reflectree.rlm_ops.events import (
@@ -28,72 +29,13 @@ from reflectree.rlm_ops.events import (
     Grown,
     Pruned,
 )
-from reflectree.rlm_ops.step import Path, Step
+from reflectree.rlm_ops.step import Step
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
-ROOT = 0
-_Key = tuple[str, tuple[int, ...]]
 
-
-class ReasoningStructure:
-    """A chain, tree, DAG or forest of steps. Node 0 is the task itself; arrays are indexed by node id.
-
-    Attributes:
-        task: The task, without its verifier.
-        parents: Parent ids of each node, the primary one first.
-        children: Primary children of each node, in order of arrival.
-        steps: The step at each node.
-        depth: Steps from the root to each node.
-        priors: The policy's probability of each step, where known.
-        visits: Backed-up evaluations at and below each node.
-        value_sum: Their sum.
-        virtual: Calls in flight at and below each node (virtual visits).
-        evaluations: Own evaluations of each node, and `value_own` their sum.
-        openings: How many nodes at and below each node a step could be added to right now.
-        unscored: Nodes that want a first evaluation, none being in flight.
-        unbacked: Evaluated values that want to be backed up: node to values.
-        runs: The nested run a node holds, for those that hold one.
-        terminals: Nodes with an answer, pruned and failed ones not counted.
-        best_terminal: The terminal whose own evaluations have the highest mean, the older one of equals.
-        usage: The bill so far.
-        applied: Events folded so far.
-    """
-
-    def __init__(self) -> None:
-        self.task = Task("(no task yet)")
-        self.began: Began | None = None
-        self.answered: Answered | None = None
-        self.cursor = ROOT
-        self.width = self.root_width = self.depth_limit = 1
-        self.parents: list[tuple[int, ...]] = []
-        self.children: list[list[int]] = []
-        self.steps: list[Step] = []
-        self.depth: list[int] = []
-        self.priors: list[float | None] = []
-        self.visits: list[int] = []
-        self.value_sum: list[float] = []
-        self.virtual: list[int] = []
-        self.evaluations: list[int] = []
-        self.value_own: list[float] = []
-        self.openings: list[int] = []
-        self.unscored: dict[int, None] = {}
-        self.unbacked: dict[int, list[float]] = {}
-        self.runs: dict[int, str] = {}
-        self.terminals: dict[int, None] = {}
-        self.best_terminal: int | None = None
-        self.usage: Usage = NO_USAGE
-        self.applied = 0
-        self._is_open: list[bool] = []
-        self._settled: dict[_Key, int] = {}
-        self._in_flight: dict[_Key, int] = {}
-        self._has_priors = False
-        self.calls_in_flight = 0
-
-    # Reading
-
-    def __len__(self) -> int:
-        return len(self.steps)
+class ReasoningStructure(NodeArrays):
+    """A chain, tree, DAG or forest of steps: what `NodeArrays` holds, kept up to date by events and calls."""
 
     def __eq__(self, other: object) -> bool:
         """Equal in all that the trace determines; calls in flight are not part of it."""
@@ -102,86 +44,6 @@ class ReasoningStructure:
         return all(getattr(self, name) == getattr(other, name) for name in _FOLDED)
 
     __hash__ = None  # type: ignore[assignment]
-
-    def value(self, node: int) -> float | None:
-        """Mean of the node's own evaluations; `None` while there is none."""
-        count = self.evaluations[node]
-        return self.value_own[node] / count if count else None
-
-    def mean(self, node: int) -> float | None:
-        """Mean of all values backed up at and below the node; `None` while there is none."""
-        count = self.visits[node]
-        return self.value_sum[node] / count if count else None
-
-    def width_of(self, node: int) -> int:
-        """Most attempts to add a child to the node."""
-        return self.width if node else self.root_width
-
-    def attempts(self, op: str, nodes: tuple[int, ...]) -> int:
-        """Calls of `op` on `nodes` that are settled or in flight."""
-        key = (op, nodes)
-        return (self._settled.get(key, 0) | self._in_flight.get(key, 0)).bit_count()
-
-    def next_index(self, op: str, nodes: tuple[int, ...]) -> int:
-        """The lowest index at which a call of `op` on `nodes` is neither settled nor in flight."""
-        key = (op, nodes)
-        used = self._settled.get(key, 0) | self._in_flight.get(key, 0)
-        return (~used & (used + 1)).bit_length() - 1
-
-    def is_settled(self, call: Call) -> bool:
-        """Whether the call's outcome is in the structure."""
-        return bool(self._settled.get((call.op, call.nodes), 0) >> call.index & 1)
-
-    def is_in_flight(self, call: Call) -> bool:
-        """Whether the call has begun and not settled."""
-        return bool(self._in_flight.get((call.op, call.nodes), 0) >> call.index & 1)
-
-    def can_grow(self, node: int) -> bool:
-        """Whether a step may be added to the node now: open, scored (the root need not be), not full, not too deep."""
-        return (
-            self.steps[node].status == "open"
-            and (not node or self.evaluations[node] > 0)
-            and self.depth[node] < self.depth_limit
-            and self.attempts("generate", (node,)) < self.width_of(node)
-        )
-
-    def is_open(self, node: int) -> bool:
-        """`can_grow`, as kept up to date by the fold: what a selection asks at every level."""
-        return self._is_open[node]
-
-    def ancestors(self, node: int) -> Iterator[int]:
-        """The node and its primary ancestors, up to the root."""
-        while node != ROOT:
-            yield node
-            node = self.parents[node][0]
-        yield ROOT
-
-    def path_ids(self, node: int) -> list[int]:
-        """Node ids from the first step to the node, along primary parents; the root is not part of it."""
-        ids = [ancestor for ancestor in self.ancestors(node) if ancestor != ROOT]
-        ids.reverse()
-        return ids
-
-    def path(self, node: int) -> Path:
-        """What an evaluator scores and a prompt is built from."""
-        return Path(self.task, tuple(self.steps[step] for step in self.path_ids(node)))
-
-    def repeats(self, node: int) -> bool:
-        """Whether an older sibling says the same, word for word."""
-        text = self.steps[node].text
-        siblings = self.children[self.parents[node][0]]
-        return any(self.steps[sibling].text == text for sibling in siblings if sibling < node)
-
-    def sibling_priors(self, node: int) -> dict[int, float] | None:
-        """The policy's probabilities of the node's children, normalised over them; `None` where none is known."""
-        if not self._has_priors:
-            return None
-        known = {child: prior for child in self.children[node] if (prior := self.priors[child]) is not None}
-        if not known:
-            return None
-        filler = sum(known.values()) / len(known)
-        mass = filler * len(self.children[node])
-        return {child: known.get(child, filler) / mass for child in self.children[node]}
 
     # Calls in flight
 
@@ -437,3 +299,6 @@ def tell(structure: ReasoningStructure, events: Sequence[Event]) -> None:
     for event in events:
         if event.seq >= structure.applied:
             structure.apply(event)
+
+
+__all__ = ["ROOT", "ReasoningStructure", "fold", "tell"]
