@@ -27,7 +27,7 @@ from reflectree.graphs.state import AgentInput, ReasoningInput, ReasoningOutput,
 from reflectree.models.base import PolicyModel
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy
-from reflectree.rlm_ops.blueprint import Blueprint
+from reflectree.rlm_ops.blueprint import Blueprint, digest_of
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.errors import BadInput, TraceError
@@ -253,10 +253,11 @@ def _tightest(*budgets: Budget) -> Budget:
 def _check_same_run(setup: Setup, rows: Sequence[Row]) -> None:
     """Refuse to continue a trace with another blueprint or seed."""
     began = rows[0]
-    blueprint = Blueprint.parse(began.get("blueprint", {}), origin="the checkpoint's blueprint")
-    if blueprint.digest != setup.blueprint.digest:
+    data = began.get("blueprint", {})
+    digest = digest_of(data)
+    if digest != setup.blueprint.digest:
         raise TraceError(
-            f"this run was begun with another blueprint ({blueprint.name}, {blueprint.digest}; now "
+            f"this run was begun with another blueprint ({data.get('name')}, {digest}; now "
             f"{setup.blueprint.name}, {setup.blueprint.digest}): resume it with the one it has, or use a new run id"
         )
     if began.get("seed", 0) != setup.seed:

@@ -21,6 +21,7 @@ from reflectree.graphs.reasoning import Setup, assemble, prepare
 from reflectree.graphs.result import Result
 from reflectree.graphs.state import ReasoningState, task_input
 from reflectree.models.calling import Retries
+from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput, TraceError
@@ -125,12 +126,14 @@ async def aresume(run_id: str, checkpoint: Checkpoint, *, policy: Any = None, **
     began = saved.began
     if began is None:
         raise TraceError(f"run {run_id} does not begin with its task")
+    if policy is None:
+        policy = _policy_named(began.policy, run_id)
     task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id)
     blueprint = Blueprint.parse(began.blueprint, origin=f"run {run_id}")
     return await asolve(
         task,
         blueprint=blueprint,
-        policy=policy or began.policy,
+        policy=policy,
         seed=began.seed,
         oracle=began.oracle,
         checkpoint=checkpoint,
@@ -165,6 +168,19 @@ async def asaved_trace(run_id: str, checkpoint: Checkpoint) -> Trace:
 def saved_trace(run_id: str, checkpoint: Checkpoint) -> Trace:
     """`asaved_trace` for code that is not async."""
     return run_sync(asaved_trace(run_id, checkpoint))
+
+
+def _policy_named(name: str, run_id: str) -> str:
+    """The name, if a policy can be made of it.
+
+    Raises:
+        BadInput: It was an object, of which only the name was kept.
+    """
+    try:
+        resolve_policy(name)
+    except BadInput as error:
+        raise BadInput(f"run {run_id} was begun with a policy called {name!r}: give it again as policy=") from error
+    return name
 
 
 def _require_file(checkpoint: Checkpoint) -> None:

@@ -162,8 +162,13 @@ class Blueprint(_Part):
     @property
     def digest(self) -> str:
         """Hash of everything that changes how it runs: name, description and source are left out."""
-        data = self.model_dump(exclude={"name", "description", "source"})
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+        return digest_of(self.model_dump(mode="json"))
+
+
+def digest_of(data: Mapping[str, Any]) -> str:
+    """`Blueprint.digest` of a blueprint's data, which need not be one this process knows how to run."""
+    relevant = {key: value for key, value in data.items() if key not in ("name", "description", "source")}
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _explain(cls: type[BaseModel], problem: Any) -> str:

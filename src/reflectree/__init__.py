@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reflectree.agents import evaluators
+    from reflectree.graphs import blueprints
     from reflectree.graphs.reasoning import build_graph
     from reflectree.graphs.result import Result
-    from reflectree.graphs.run import aresume, asolve, resume, solve
+    from reflectree.graphs.run import aresume, asaved_trace, asolve, resume, saved_trace, solve
+    from reflectree.models.base import Capabilities, Price
+    from reflectree.models.calling import Retries
     from reflectree.models.resolve import policy
     from reflectree.rlm_ops import errors, verifiers
     from reflectree.rlm_ops.blueprint import Blueprint
     from reflectree.rlm_ops.budget import Budget
     from reflectree.rlm_ops.step import Path, Step
+    from reflectree.rlm_ops.structure import fold
     from reflectree.rlm_ops.task import Example, Task
     from reflectree.rlm_ops.trace import Trace
 
@@ -27,20 +31,27 @@ __version__ = "0.1.0"
 __all__ = [
     "Blueprint",
     "Budget",
+    "Capabilities",
     "Example",
     "Path",
+    "Price",
     "Result",
+    "Retries",
     "Step",
     "Task",
     "Trace",
     "__version__",
     "aresume",
+    "asaved_trace",
     "asolve",
+    "blueprints",
     "build_graph",
     "errors",
     "evaluators",
+    "fold",
     "policy",
     "resume",
+    "saved_trace",
     "solve",
     "verifiers",
 ]
@@ -48,20 +59,27 @@ __all__ = [
 _OBJECTS = {
     "Blueprint": "rlm_ops.blueprint",
     "Budget": "rlm_ops.budget",
+    "Capabilities": "models.base",
     "Example": "rlm_ops.task",
     "Path": "rlm_ops.step",
+    "Price": "models.base",
     "Result": "graphs.result",
+    "Retries": "models.calling",
     "Step": "rlm_ops.step",
     "Task": "rlm_ops.task",
     "Trace": "rlm_ops.trace",
     "aresume": "graphs.run",
+    "asaved_trace": "graphs.run",
     "asolve": "graphs.run",
     "build_graph": "graphs.reasoning",
+    "fold": "rlm_ops.structure",
     "policy": "models.resolve",
     "resume": "graphs.run",
+    "saved_trace": "graphs.run",
     "solve": "graphs.run",
 }
 _MODULES = {
+    "blueprints": "graphs.blueprints",
     "errors": "rlm_ops.errors",
     "evaluators": "agents.evaluators",
     "verifiers": "rlm_ops.verifiers",
