@@ -5,6 +5,8 @@ Text of a task, a model or a tool is data: it stands in user turns, fenced, neve
 
 from __future__ import annotations
 
+import re
+
 from reflectree.models.base import Message
 from reflectree.rlm_ops.step import Granularity, Path
 from reflectree.rlm_ops.task import Task
@@ -31,8 +33,9 @@ JUDGE_SCHEMA = {
 
 
 def fence(tag: str, text: str) -> str:
-    """Text as data between tags that it cannot close itself."""
-    return f"<{tag}>\n{text.replace(f'</{tag}', f'< /{tag}')}\n</{tag}>"
+    """Text as data between tags that it cannot close itself, however it spells the closing tag."""
+    closing = rf"<(?=\s*/\s*{re.escape(tag)})"
+    return f"<{tag}>\n{re.sub(closing, '&lt;', text, flags=re.IGNORECASE)}\n</{tag}>"
 
 
 def question(task: Task) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.calls import PURE
 from reflectree.rlm_ops.events import Evaluated, Failed, Grown
 from reflectree.rlm_ops.operators import PURE_OPERATORS
+from reflectree.rlm_ops.step import Status
 from reflectree.rlm_ops.strategies import STRATEGIES, Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.usage import Usage
@@ -35,15 +37,15 @@ strategies = st.one_of(
 )
 
 
-@settings(max_examples=150)
-@given(strategies, st.data())
-def test_ask_never_repeats_a_call_and_comes_to_an_end(strategy: Strategy, data: st.DataObject) -> None:
+@settings(max_examples=100)
+@given(strategies, st.integers(0, 2**32).map(Random))
+def test_ask_never_repeats_a_call_and_comes_to_an_end(strategy: Strategy, random: Random) -> None:
     limits = strategy.limits()
     history = History(limits.width, limits.root_width, limits.depth)
     live = history.live
     seen: set[Any] = set()
-    for _ in range(400):
-        slots = data.draw(st.integers(0, 4))
+    while True:
+        slots = random.randrange(5)
         calls = strategy.ask(live, slots)
         if calls and calls[0].op in PURE:
             _apply_pure(history, calls)
@@ -54,11 +56,11 @@ def test_ask_never_repeats_a_call_and_comes_to_an_end(strategy: Strategy, data: 
             assert call not in seen, f"{call} was asked for twice"
             seen.add(call)
             history.begin(call)
-        if history.flying and data.draw(st.booleans()):
-            _land(data, history)
+        if history.flying and (not calls or random.random() < 0.5):
+            _land(random, history)
         elif not history.flying and not calls and slots:
-            return
-    raise AssertionError("the strategy never ends")
+            break
+    assert len(seen) <= 1000, "limits of 4 steps with 3 children each leave no room for more"
 
 
 def _apply_pure(history: History, calls: list[Any]) -> None:
@@ -68,24 +70,19 @@ def _apply_pure(history: History, calls: list[Any]) -> None:
         history.tell(event)
 
 
-def _land(data: st.DataObject, history: History) -> None:
-    call = history.flying.pop(data.draw(st.integers(0, len(history.flying) - 1)))
+def _land(random: Random, history: History) -> None:
+    call = history.flying.pop(random.randrange(len(history.flying)))
     usage = Usage(1, 0, 1, 1, 0.0)
-    if data.draw(st.integers(0, 5)) == 0:
+    if random.random() < 0.2:
         history.tell(Failed(of=call.op, nodes=call.nodes, index=call.index, usage=usage))
     elif call.op == "evaluate":
-        history.tell(Evaluated(node=call.nodes[0], index=call.index, value=data.draw(st.sampled_from([0.0, 0.5, 0.9]))))
+        history.tell(Evaluated(node=call.nodes[0], index=call.index, value=random.choice([0.0, 0.5, 0.9])))
     else:
-        done, text = data.draw(st.booleans()), data.draw(st.sampled_from(["a", "b", "c"]))
+        answer = random.choice([None, None, "a", "b"])
+        status: Status = "open" if answer is None else "terminal"
+        text = random.choice(["x", "y", "z"])
         history.tell(
-            Grown(
-                nodes=call.nodes,
-                index=call.index,
-                text=text,
-                status="terminal" if done else "open",
-                answer=text if done else None,
-                usage=usage,
-            )
+            Grown(nodes=call.nodes, index=call.index, text=text, status=status, answer=answer, usage=usage)
         )
 
 
@@ -96,7 +93,7 @@ def solutions(name: str, n: int) -> Blueprint:
 KINDS = st.lists(st.sampled_from(["ok", "ok", "ok", "empty", "truncated", "transient"]), min_size=1, max_size=7)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     blueprint=st.sampled_from([tree(), tree(width=3, depth=3), solutions("self-consistency", 9), solutions("best-of-n", 7)]),
     concurrency=st.integers(1, 9),
@@ -124,10 +121,9 @@ def test_a_reply_that_arrives_while_the_run_is_ending_is_kept() -> None:
     assert result.stop_reason == "confidence"
     assert result.nodes == len(policy.requests) == result.usage.calls
     assert result.answer == "0"
-    assert isinstance(result.trace, type(result.trace))
 
 
-def test_what_the_controller_holds_is_what_the_trace_says(monkeypatch: Any) -> None:
+def test_what_the_controller_holds_is_what_the_trace_says() -> None:
     """The structure shown to `on_event` is the fold of the events shown so far."""
     from reflectree.rlm_ops.structure import fold
 

@@ -32,7 +32,7 @@ def sampling(n: int | None = 50, max_tokens: int = 20) -> Blueprint:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 40), st.integers(1, 70), latencies_, KINDS, st.booleans())
 def test_calls(cap: int, concurrency: int, latencies: list[float], kinds: list[str], judged: bool) -> None:
     policy = Oracle(faults(kinds), latency=lambda number: latencies[number % len(latencies)])
@@ -44,7 +44,7 @@ def test_calls(cap: int, concurrency: int, latencies: list[float], kinds: list[s
     assert result.stop_reason in ("budget:calls", "complete")
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.integers(0, 3000), st.integers(1, 70), latencies_, KINDS)
 def test_tokens(cap: int, concurrency: int, latencies: list[float], kinds: list[str]) -> None:
     policy = Oracle(faults(kinds), latency=lambda number: latencies[number % len(latencies)])
@@ -54,7 +54,7 @@ def test_tokens(cap: int, concurrency: int, latencies: list[float], kinds: list[
     assert result.stop_reason in ("budget:tokens", "complete")
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.floats(0, 0.01), st.integers(1, 70), latencies_, KINDS)
 def test_dollars(cap: float, concurrency: int, latencies: list[float], kinds: list[str]) -> None:
     policy = Oracle(

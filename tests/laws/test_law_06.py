@@ -68,7 +68,7 @@ def test_transient_faults_are_tried_again_and_then_fail_their_call_only() -> Non
     assert result.usage.calls == len(policy.requests)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.lists(st.sampled_from([*BAD, "ok", "ok", "transient"]), min_size=1, max_size=9),
     st.integers(1, 9),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.models.base import FREE, Capabilities, Choice, Price, Reply, Request
 from reflectree.models.calling import Retries
 from reflectree.rlm_ops.blueprint import Blueprint
+from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.errors import ModelRejected, TransientModelError
-from reflectree.rlm_ops.events import Failed, Grown
+from reflectree.rlm_ops.events import Evaluated, Failed, Grown
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.trace import Trace
+from reflectree.rlm_ops.usage import Usage
 
 SECOND_TRY = 0x5DEECE6
 """What a second try's seed differs by: it is the same call."""
@@ -79,8 +82,6 @@ class Oracle:
         self._gate = gate
 
     async def complete(self, request: Request) -> Reply:
-        import asyncio
-
         number = len(self.requests)
         self.requests.append(request)
         self.flying += 1
@@ -96,8 +97,6 @@ class Oracle:
         return reply
 
     def _reply(self, request: Request, number: int) -> Reply:
-        from reflectree.rlm_ops.usage import Usage
-
         choices = []
         for sample in range(request.n):
             words = self._say(request, number) if request.n == 1 else said(request, sample)
@@ -116,7 +115,7 @@ class Oracle:
 
     @property
     def asked(self) -> list[int]:
-        """The seed of each request, second tries folded into their first: it names the call."""
+        """The seed of each request: it names the call, second tries by a seed of their own."""
         return [request.seed or 0 for request in self.requests]
 
 
@@ -157,12 +156,20 @@ async def search(policy: Any, **options: Any) -> Result:
     return await asolve(settings.pop("task", "What is 6 times 7?"), policy=policy, **settings)
 
 
-def settled(trace: Trace) -> list[tuple[str, tuple[int, ...], int]]:
-    """The identity of each call of the policy in the trace."""
+def settled(trace: Trace) -> list[Call]:
+    """The calls in the trace that a model was paid for, in order."""
     calls = []
     for event in trace:
         if isinstance(event, Grown):
-            calls.append((event.op, event.nodes, event.index))
-        elif isinstance(event, Failed):
-            calls.append((event.of, event.nodes, event.index))
+            calls.append(Call(event.op, event.nodes, event.index))
+        elif isinstance(event, Failed) and event.usage.calls:
+            calls.append(Call(cast(Operator, event.of), event.nodes, event.index))
+        elif isinstance(event, Evaluated) and event.usage.calls:
+            calls.append(Call("evaluate", (event.node,), event.index))
     return calls
+
+
+def seeds_of(trace: Trace, run_seed: int = 0) -> set[int]:
+    """The seeds of all requests the trace's settled calls may have made."""
+    seeds = {call.seed(run_seed) for call in settled(trace)}
+    return seeds | {seed ^ SECOND_TRY for seed in seeds}
