@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from reflectree.rlm_ops.blueprint import Blueprint
 
 PUZZLES = (
-    "reasoning_gym:countdown?min_numbers=3&max_numbers=3&min_value=1&max_value=10&min_target=5&max_target=30"
+    "reasoning_gym:countdown?min_numbers=2&max_numbers=3&min_value=1&max_value=10&min_target=2&max_target=20"
     "&operators=+,-"
 )
-EXAMPLES = 6
-TOKENS = 6000
+EXAMPLES = 4
+TOKENS = 1500
 """Prompt and written tokens a puzzle may cost, the same for every blueprint."""
 WIDTH = 16
 """Samples drawn of one prompt at once: a prompt is read once for all of them."""
@@ -60,11 +60,11 @@ def puzzles(count: int, seed: int) -> TaskSet:
         task = in_few_words(generated[index])
         return Entry(task, {"id": task.id, "question": task.question})
 
-    return TaskSet("countdown with three numbers", count, make)
+    return TaskSet("countdown with two or three numbers", count, make)
 
 
 def in_few_words(task: Task) -> Task:
-    """`Numbers: 2, 3, 7. Target: 8.`, and steps that are one equation each."""
+    """`Use 2, 3 and 7 to make 8.`, and steps that are one equation each."""
     examples = tuple(
         Example(_short(example.question), tuple(step.partition(" (")[0] for step in example.steps), example.answer)
         for example in task.examples
@@ -73,8 +73,7 @@ def in_few_words(task: Task) -> Task:
 
 
 def _short(question: str) -> str:
-    *numbers, target = re.findall(r"\d+", question)
-    return f"Numbers: {', '.join(numbers)}. Target: {target}."
+    return question.partition(".")[0] + "."
 
 
 # 2. A score of a path, in [0, 1]. It knows the rules, not the solution.
@@ -115,8 +114,8 @@ def line_up() -> list[Blueprint]:
     search = {
         **common,
         "operators.generate.max_tokens": 20,
-        "scheme.strategy.root_width": WIDTH,
-        "scheme.strategy.width": WIDTH,
+        "scheme.strategy.root_width": 16,
+        "scheme.strategy.width": 8,
         "scheme.strategy.depth": 3,
         "scheme.strategy.c": 0.5,
     }
@@ -151,7 +150,7 @@ class Show:
         if len(marks) == len(self.names):
             question = next(task.question for task in self.tasks if task.id == outcome.task)
             verdicts = "   ".join(f"{name} {marks[name]}" for name in self.names)
-            words = f"{len(self.marks):3}/{len(self.tasks)}  {question:<34} {verdicts}   {clock(self.elapsed)}"
+            words = f"{len(self.marks):3}/{len(self.tasks)}  {question:<26} {verdicts}   {clock(self.elapsed)}"
             console().print(words, overflow="ellipsis", no_wrap=True)
 
     def _is_better(self, result: Result) -> bool:

@@ -20,9 +20,9 @@ from reflectree.apps.report import print_json, print_result
 from reflectree.apps.store import Place, check_trace_path, default_path, open_place
 from reflectree.apps.terminal import many, note
 from reflectree.graphs.bridge import run_sync
-from reflectree.graphs.reasoning import prepare
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
+from reflectree.graphs.setup import prepare
 from reflectree.models.base import PolicyModel
 from reflectree.rlm_ops.errors import BadInput, ReflectreeError, RunLocked, TraceError
 from reflectree.rlm_ops.events import Event

@@ -169,7 +169,8 @@ class LiveRun:
         structure = self.structure
         batches: dict[str, list[Call]] = {}
         pure: list[Row] = []
-        free = self._concurrency - self._busy.total()
+        # what has settled and not been handed over is not saved either: it holds its slot
+        free = self._concurrency - self._busy.total() - sum(map(len, self._settled.values()))
         local = False
         while True:
             calls = self._strategy.ask(structure, free)

@@ -17,8 +17,9 @@ from langgraph.graph import StateGraph
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.checkpoint import open_saver, run_lock
 from reflectree.graphs.live import OnEvent
-from reflectree.graphs.reasoning import Setup, assemble, prepare
+from reflectree.graphs.reasoning import assemble
 from reflectree.graphs.result import Result
+from reflectree.graphs.setup import Setup, prepare
 from reflectree.graphs.state import ReasoningState, task_input
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy

@@ -67,6 +67,13 @@ class AgentInput(TypedDict):
     calls: list[list[Any]]
 
 
+class AnswerInput(TypedDict):
+    """What a `Send` carries to the answer node."""
+
+    run: str
+    reason: str
+
+
 def task_input(task: Task) -> TaskInput:
     """The task in words, without its verifier."""
     data: TaskInput = {"question": task.question}

@@ -158,6 +158,8 @@ def _without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 def _fence(text: str) -> str:
     """A run of backticks longer than any in `text`: what is fenced cannot end the fence."""
+    if "`" not in text:
+        return "```"
     return "`" * max([3, *(len(run) + 1 for run in re.findall(r"`+", text))])
 
 

@@ -238,6 +238,7 @@ class LoopbackServer:
             await asyncio.Event().wait()
         if kind == "reset" and request.transport is not None:
             request.transport.abort()
+            return web.Response()
         if kind == "empty":
             return web.json_response(self._completion(body, empty=True))
         payload = json.dumps(self._completion(body)).encode()

@@ -68,6 +68,7 @@ class NodeArrays:
         self.usage: Usage = NO_USAGE
         self.applied = 0
         self._is_open: list[bool] = []
+        self._paths: dict[int, tuple[Step, ...]] = {ROOT: ()}
         self._settled: dict[Key, int] = {}
         self._in_flight: dict[Key, int] = {}
         self._has_priors = False
@@ -137,7 +138,19 @@ class NodeArrays:
 
     def path(self, node: int) -> Path:
         """What an evaluator scores and a prompt is built from."""
-        return Path(self.task, tuple(self.steps[step] for step in self.path_ids(node)))
+        return Path(self.task, self._steps_to(node))
+
+    def _steps_to(self, node: int) -> tuple[Step, ...]:
+        """The path's steps. A child's are its parent's and one more, so those asked for are kept."""
+        steps = self._paths.get(node)
+        if steps is None:
+            parent = self.parents[node][0]
+            known = self._paths.get(parent)
+            if known is None:
+                known = tuple(self.steps[step] for step in self.path_ids(parent))
+            steps = (*known, self.steps[node])
+            self._paths[node] = steps
+        return steps
 
     def repeats(self, node: int) -> bool:
         """Whether an older sibling says the same, word for word."""

@@ -163,12 +163,16 @@ class ReasoningStructure(NodeArrays):
 
     def _set_status(self, node: int, step: Step) -> None:
         self.steps[node] = step
+        self._forget_paths()
         self.unscored.pop(node, None)
         if node in self.terminals:
             del self.terminals[node]
             if node == self.best_terminal:
                 self._rank(node)
         self._refresh(node)
+
+    def _forget_paths(self) -> None:
+        self._paths = {ROOT: ()}
 
     def _rank(self, node: int) -> None:
         """Keep `best_terminal` right after the node's value changed or it left the terminals."""
@@ -249,6 +253,7 @@ class ReasoningStructure(NodeArrays):
     def _on_enriched(self, event: Enriched) -> None:
         self._settle("enrich", (event.node,), event.index, event.usage)
         step = self.steps[self._known(event.node, event)]
+        self._forget_paths()
         self.steps[event.node] = Step(event.text, step.granularity, step.status, event.answer)
 
     def _on_failed(self, event: Failed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from importlib import resources
@@ -14,9 +15,16 @@ from reflectree.rlm_ops.blueprint import Blueprint, nearest
 from reflectree.rlm_ops.errors import BadInput
 
 
+@functools.cache
+def _names() -> tuple[str, ...]:
+    return tuple(
+        sorted(entry.name[:-5] for entry in resources.files(__name__).iterdir() if entry.name.endswith(".yaml"))
+    )
+
+
 def names() -> list[str]:
     """The names of the built-in blueprints, in order."""
-    return sorted(entry.name[:-5] for entry in resources.files(__name__).iterdir() if entry.name.endswith(".yaml"))
+    return list(_names())
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any] | Blueprint) -> Blueprint:
@@ -31,14 +39,19 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | Blueprint) -> Blue
         return Blueprint.parse(source)
     name = os.fspath(source)
     if name in names():
-        text = resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-        return _parse(text, f"blueprint {name}")
+        return _built_in(name)
     if not name.endswith((".yaml", ".yml", ".json")):
         raise BadInput(f"unknown blueprint {name!r}; {nearest(name, names())}, or a .yaml or .json file")
     try:
         return _parse(FilePath(name).read_text(encoding="utf-8"), name)
     except OSError as error:
         raise BadInput(f"cannot read the blueprint {name}: {error.strerror}") from error
+
+
+@functools.cache
+def _built_in(name: str) -> Blueprint:
+    text = resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return _parse(text, f"blueprint {name}")
 
 
 def dump(blueprint: Blueprint) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import random
 import subprocess
@@ -119,12 +120,13 @@ def test_killed_at_any_write_of_the_checkpoint(count: int, method: str, concurre
         with open_saver(path) as saver:
             real, made = getattr(saver, method), 0
 
-            async def write(*arguments: Any) -> Any:
+            @functools.wraps(real)  # langgraph looks at the signature
+            async def write(*arguments: Any, **named: Any) -> Any:
                 nonlocal made
                 made += 1
                 if made == count and not after:
                     raise Killed
-                outcome = await real(*arguments)
+                outcome = await real(*arguments, **named)
                 if made == count:
                     raise Killed
                 return outcome

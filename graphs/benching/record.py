@@ -1,0 +1,250 @@
+"""What a benchmark writes down: its settings, one outcome a blueprint and task, and the file that outlives a kill.
+
+The file is JSON lines: a header with the settings, then one line an outcome, each written at once and whole. A file
+that ends in the middle of a line (a full disk, a kill) goes on after its last whole line. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from reflectree.graphs.result import Result
+from reflectree.rlm_ops.errors import BadInput, RunLocked, TraceError
+
+FORMAT = "reflectree-bench"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that decides what is measured: outcomes of different settings do not belong into one table.
+
+    Attributes:
+        taskset: The set's specification.
+        digest: The set's digest, right answers included.
+        tasks: How many tasks it has.
+        model: The policy's name.
+        judge: The judging model's name, where it is another one.
+        evaluator: The evaluator's name, where one was given.
+        tokens: Cap on prompt and completion tokens a task.
+        seed: Seed of all sampling.
+        concurrency: Calls in flight at once.
+        blueprints: Digests by name, in the order of the table.
+        reflectree: The version that ran.
+    """
+
+    taskset: str
+    digest: str
+    tasks: int
+    model: str
+    judge: str = ""
+    evaluator: str = ""
+    tokens: int
+    seed: int
+    concurrency: int
+    blueprints: dict[str, str]
+    reflectree: str
+
+    def to_header(self) -> dict[str, Any]:
+        """The file's first line."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one blueprint made of one task.
+
+    Attributes:
+        blueprint: Its name.
+        task: The task's id.
+        correct: Whether the selected answer is right; `None` where the verifier could not judge it.
+        in_structure: Whether a right answer was found at all.
+        answer: The selected answer.
+        stop_reason: Why the run ended.
+        usd: Dollars; `None` is unknown.
+        wall_s: Seconds.
+    """
+
+    blueprint: str
+    task: str
+    correct: bool | None
+    in_structure: bool | None
+    answer: str | None
+    stop_reason: str
+    calls: int
+    failed_calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    nodes: int
+    wall_s: float
+
+    @classmethod
+    def of(cls, blueprint: str, task: str, result: Result) -> Outcome:
+        """The outcome a run's result is."""
+        return cls(
+            blueprint=blueprint,
+            task=task,
+            correct=result.selected_correct,
+            in_structure=result.in_structure,
+            answer=result.answer,
+            stop_reason=result.stop_reason,
+            nodes=result.nodes,
+            wall_s=round(result.wall_s, 3),
+            **asdict(result.usage),
+        )
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Outcome:
+        """The outcome a line holds.
+
+        Raises:
+            TypeError: It holds none.
+        """
+        return cls(**row)
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together: what the budget caps."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+class BenchFile:
+    """The outcomes so far, and where new ones are added; made by `BenchFile.open`.
+
+    Attributes:
+        settings: What is measured.
+        done: What was found in the file, and what was added.
+        damaged: Whether the file ended in the middle of a line, which was cut off.
+    """
+
+    def __init__(self, settings: Settings, handle: int | None, done: list[Outcome], damaged: bool) -> None:
+        self.settings = settings
+        self.done = done
+        self.damaged = damaged
+        self._handle = handle
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, path: str | os.PathLike[str] | None, settings: Settings) -> Iterator[BenchFile]:
+        """Hold a file for this process, begun where it is new; without a path nothing is kept.
+
+        Raises:
+            BadInput: The file cannot be written, or is something else.
+            TraceError: It holds outcomes of other settings; the message names them.
+            RunLocked: Another process is adding to it.
+        """
+        if path is None:
+            yield cls(settings, None, [], False)
+            return
+        with _locked(path):
+            try:
+                handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            except OSError as error:
+                raise BadInput(
+                    f"cannot write {os.fspath(path)}: {error.strerror}; choose another --out file"
+                ) from error
+            try:
+                content = Path(path).read_bytes()
+                whole = content[: content.rfind(b"\n") + 1]
+                done = _read(os.fspath(path), whole, settings) if whole else []
+                if not whole and content and not content.startswith(b'{"format"'):
+                    raise _foreign(os.fspath(path))
+                if len(whole) < len(content):
+                    os.ftruncate(handle, len(whole))
+                if not whole:
+                    _write(handle, settings.to_header())
+                yield cls(settings, handle, done, len(whole) < len(content))
+            finally:
+                os.close(handle)
+
+    def add(self, outcome: Outcome) -> None:
+        """Write an outcome down before anything else happens."""
+        if self._handle is not None:
+            _write(self._handle, asdict(outcome))
+        self.done.append(outcome)
+
+
+@contextlib.contextmanager
+def _locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    if not Path(path).parent.is_dir():  # the lock would make it
+        raise BadInput(
+            f"cannot write {os.fspath(path)}: there is no folder {Path(path).parent}; choose another --out file"
+        )
+    lock = FileLock(f"{os.fspath(path)}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RunLocked(f"another process is adding to {os.fspath(path)}: wait for it, or use another file") from error
+    except OSError as error:
+        raise BadInput(f"cannot write {os.fspath(path)}: {error.strerror}; choose another --out file") from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _write(handle: int, row: Mapping[str, Any]) -> None:
+    """One line in one write, and on the disk before the next call is paid."""
+    os.write(handle, json.dumps(row, ensure_ascii=True).encode() + b"\n")
+    os.fsync(handle)
+
+
+def _foreign(path: str) -> BadInput:
+    return BadInput(f"{path} holds no benchmark: choose another --out file, nothing was changed")
+
+
+def _read(path: str, content: bytes, settings: Settings) -> list[Outcome]:
+    """The outcomes of a file of the same settings."""
+    lines = content.splitlines()
+    try:
+        header = json.loads(lines[0])
+    except ValueError as error:
+        raise _foreign(path) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise _foreign(path)
+    if header.get("version") != VERSION:
+        raise TraceError(f"{path} has version {header.get('version')} and this reads {VERSION}: use another --out file")
+    _check_same(path, header, settings)
+    outcomes = []
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            outcomes.append(Outcome.from_row(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise TraceError(
+                f"{path}, line {number} is damaged: remove that line, its task is then run again"
+            ) from error
+    return outcomes
+
+
+def _check_same(path: str, header: Mapping[str, Any], settings: Settings) -> None:
+    """Refuse to add to a file of other settings, and say which differ."""
+    now = settings.to_header()
+    differing = []
+    for spec in fields(Settings):
+        then, wanted = header.get(spec.name), now[spec.name]
+        if then == wanted and (spec.name != "blueprints" or list(then) == list(wanted)):
+            continue
+        if spec.name == "blueprints" and isinstance(then, dict):
+            changed = [name for name in wanted if name in then and then[name] != wanted[name]]
+            text = (
+                f"settings of {', '.join(changed)}"
+                if changed
+                else f"blueprints {','.join(then)}, not {','.join(wanted)}"
+            )
+            differing.append(text)
+        else:
+            differing.append(f"{spec.name} {then!r}, not {wanted!r}")
+    if differing:
+        raise TraceError(
+            f"{path} holds another benchmark ({'; '.join(differing)}): ask for the same, or use another --out file"
+        )
