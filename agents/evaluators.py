@@ -101,7 +101,7 @@ class FunctionEvaluator:
     @property
     def local(self) -> bool:
         """Whether the function is called at once."""
-        return not inspect.iscoroutinefunction(self.fn)
+        return not (inspect.iscoroutinefunction(self.fn) or inspect.iscoroutinefunction(type(self.fn).__call__))
 
     def score_now(self, path: Path) -> Score:
         """Call the function."""
@@ -249,7 +249,7 @@ def _judgement(text: str) -> tuple[int, str] | None:
         try:
             data = json.loads(text[start : end + 1])
             grade = int(data["score"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # it may hold 1e999, or 1e5 brackets
             pass
         else:
             return (grade, str(data.get("reason", ""))) if 1 <= grade <= 10 else None

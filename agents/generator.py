@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from reflectree.agents import prompts
 from reflectree.agents.base import AgentRun
-from reflectree.models.base import Choice, PolicyModel, Request
+from reflectree.models.base import Choice, Message, PolicyModel, Request
 from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
 from reflectree.rlm_ops.blueprint import Generate
@@ -16,6 +16,7 @@ from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.errors import ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Event, Failed, Grown
 from reflectree.rlm_ops.step import Granularity, Path
+from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 LEAST_PRIOR = 1e-12
@@ -39,6 +40,7 @@ class Generator:
         self.settings = settings
         self.granularity: Granularity = granularity
         self.policy = policy
+        self._last: tuple[Task | None, tuple[Message, ...]] = (None, ())
 
     def groups(self, calls: Sequence[Call]) -> list[list[Call]]:
         """Siblings together, as many as one request may sample."""
@@ -79,7 +81,7 @@ class Generator:
         """What the policy is asked."""
         settings = self.settings
         return Request(
-            prompts.solving(path, self.granularity),
+            self._turns(path),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             top_p=settings.top_p,
@@ -90,6 +92,14 @@ class Generator:
             prefill=prompts.begun(path),
             timeout=settings.timeout,
         )
+
+    def _turns(self, path: Path) -> tuple[Message, ...]:
+        """The conversation, which is the same for all paths of a task: the last one made is kept."""
+        task, turns = self._last
+        if task is not path.task:
+            turns = prompts.solving(path, self.granularity)
+            self._last = (path.task, turns)
+        return turns
 
     def problem(self, choice: Choice) -> str | None:
         """What is wrong with a sample, or `None`."""

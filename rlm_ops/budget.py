@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from reflectree.rlm_ops.errors import BadInput, BudgetRefused
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
@@ -108,7 +108,7 @@ class Ledger:
             tokens += self.overrun
             if spent.tokens + self._held_tokens + tokens > budget.tokens:
                 raise BudgetRefused("tokens")
-        if budget.usd is not None and (spent.usd or 0.0) + self._held_usd + usd > budget.usd:
+        if budget.usd is not None and (spent.usd is None or spent.usd + self._held_usd + usd > budget.usd):
             raise BudgetRefused("usd")
         if budget.seconds is not None and self.elapsed >= budget.seconds:
             raise BudgetRefused("seconds")
@@ -118,9 +118,9 @@ class Ledger:
         return Reservation(calls, tokens, usd)
 
     def settle(self, reservation: Reservation, usage: Usage) -> None:
-        """Replace a reservation by what the call really cost."""
+        """Replace a reservation by what the call really cost; where it does not say, that is the most it could."""
         self.release(reservation)
-        self.spent = self.spent + usage
+        self.spent = self.spent + (replace(usage, usd=reservation.usd) if usage.usd is None else usage)
         if usage.tokens > reservation.tokens:
             self.overrun = max(self.overrun, usage.tokens - reservation.tokens)
 
