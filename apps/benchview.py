@@ -57,19 +57,19 @@ def remarks(report: Report) -> Iterator[str]:
     """What the figures alone would hide."""
     settings = report.settings
     if not report.complete:
-        yield f"{report.n:,} of {many(settings.tasks, 'task')} done: only tasks that every blueprint has done are counted"
+        yield f"{report.n:,} of {many(settings.tasks, 'task')} counted: those that every blueprint has done"
     for row in report.rows:
         if row.unjudged:
             yield f"{row.blueprint}: the verifier could not judge {many(row.unjudged, 'answer')}; they count as wrong"
         ended = row.stop_reasons.get("budget:tokens", 0)
         if row.n and ended == row.n and row.tokens < SPARE * settings.tokens:
             yield (
-                f"{one_line(row.blueprint)} could use only {row.tokens / settings.tokens:.0%} of its tokens, for a call "
-                "reserves all it may write: lower operators.generate.max_tokens with --set, or raise --budget-tokens"
+                f"{one_line(row.blueprint)} could use only {row.tokens / settings.tokens:.0%} of its tokens, for a "
+                "call reserves all it may write: lower operators.generate.max_tokens, or allow more tokens"
             )
         exhausted = row.stop_reasons.get("complete", 0)
         if exhausted and row.blueprint != "cot":
-            yield f"{one_line(row.blueprint)} had nothing left to try on {many(exhausted, 'task')}, before its tokens ended"
+            yield f"{one_line(row.blueprint)} had tokens left on {many(exhausted, 'task')}, and nothing left to try"
     if 0 < report.n < FEW_TASKS:
         yield f"{many(report.n, 'task')} can only show very large differences: read the intervals, not the means"
 

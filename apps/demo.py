@@ -39,6 +39,7 @@ PUZZLES = (
 EXAMPLES = 4
 TOKENS = 1500
 """Prompt and written tokens a puzzle may cost, the same for every blueprint."""
+TEMPERATURE = 0.8
 WIDTH = 16
 """Samples drawn of one prompt at once: a prompt is read once for all of them."""
 SECONDS = 270.0
@@ -109,7 +110,7 @@ def line_up() -> list[Blueprint]:
     """The four, with the same temperature and room to write."""
     from reflectree.graphs import blueprints
 
-    common = {"operators.generate.temperature": 0.8}
+    common = {"operators.generate.temperature": TEMPERATURE}
     whole = {**common, "operators.generate.max_tokens": 48}
     search = {
         **common,

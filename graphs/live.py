@@ -7,7 +7,7 @@ continuation of what it holds (resume, fork, time travel).
 from __future__ import annotations
 
 import asyncio
-import itertools
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -64,9 +64,15 @@ class LiveRun:
         self._strategy = strategy
         self._concurrency = concurrency
         self._linger = linger
-        self._last: Row | None = None
+        self.turn = ""
+        """Names the latest batches: a `Send` of another turn, or of another branch of the thread, is not for this run."""
+        self._name = uuid.uuid4().hex[:8]
+        self._turns = itertools.count()
+        self._taken: set[str] = set()
+        self._rows: Sequence[Row] = ()
         self._folded = 0
         self._ahead: list[Row] = []
+        self._handed = 0
         self.fold(rows)
         self.on_event = on_event
         if len(rows) == 1:  # a fresh run: its first event has not been shown yet, those of a resumed one have
@@ -96,12 +102,27 @@ class LiveRun:
     def continues(self, rows: Sequence[Row]) -> bool:
         """Whether `rows` is the continuation of what this run holds.
 
-        The last row it folded must still be the very same object, which no reload from a checkpoint gives, and the
-        rows of the pure operators it applied ahead of the trace must have arrived.
+        They begin with the rows it folded (the very same objects, unless they were reloaded from a checkpoint), and
+        the rows of the pure operators it applied ahead of the trace and those it handed over have arrived.
         """
-        if not 0 < self._folded <= len(rows) or rows[self._folded - 1] is not self._last:
+        folded, ahead = self._folded, len(self._ahead)
+        if not 0 < folded <= len(rows) - ahead - self._handed:
             return False
-        return list(rows[self._folded : self._folded + len(self._ahead)]) == self._ahead
+        if rows[folded - 1] is not self._rows[folded - 1] and list(rows[:folded]) != list(self._rows[:folded]):
+            return False
+        return list(rows[folded : folded + ahead]) == self._ahead
+
+    def takes(self, part: str, turn: str) -> bool:
+        """Whether `part` of a turn is this run's to do: it is of the latest one, and was not done before."""
+        if turn != self.turn or part in self._taken:
+            return False
+        self._taken.add(part)
+        return True
+
+    @property
+    def ahead(self) -> list[Row]:
+        """The rows of pure operators that it has applied and that are not in the trace yet."""
+        return list(self._ahead)
 
     def unseen(self, rows: Sequence[Row]) -> Sequence[Row]:
         """The rows that came since the last turn; in a fresh run's first turn, its task."""
@@ -109,11 +130,12 @@ class LiveRun:
 
     def fold(self, rows: Sequence[Row]) -> None:
         """Fold in the rows the structure does not hold yet, and show them."""
-        for row in itertools.islice(rows, self.structure.applied, None):
+        for row in rows[self.structure.applied :]:
             self._show(from_row(row))
         self._ahead.clear()
+        self._handed = 0
+        self._rows = rows
         self._folded = len(rows)
-        self._last = rows[-1] if rows else None
 
     def _show(self, event: Event) -> None:
         self.structure.apply(event)
@@ -140,6 +162,8 @@ class LiveRun:
             raise self._error
         self._wake.clear()
         self.fold(rows)
+        self.turn = f"{self._name}.{next(self._turns)}"
+        self._taken.clear()
         for call in self._refused:
             self.structure.cancel(call)
         refused = bool(self._refused)
@@ -209,11 +233,14 @@ class LiveRun:
         """Start a batch, wait until something has settled, and hand over what this operator's calls came to."""
         agent = self._agents[op]
         if agent.local:
-            return [to_row(agent.act(call, self)) for call in calls]
-        for group in agent.groups(calls) if calls else ():
-            self._start(agent, group)
-        await self._something_settled()
-        return self._settled.pop(op, [])
+            rows = [to_row(agent.act(call, self)) for call in calls]
+        else:
+            for group in agent.groups(calls) if calls else ():
+                self._start(agent, group)
+            await self._something_settled()
+            rows = self._settled.pop(op, [])
+        self._handed += len(rows)
+        return rows
 
     def _start(self, agent: Agent, group: list[Call]) -> None:
         self._busy[agent.op] += len(group)

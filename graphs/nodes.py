@@ -78,14 +78,15 @@ class Nodes:
         if self.setup.budget.seconds is not None:
             update["elapsed"] = live.ledger.elapsed
         if reason is not None:
-            return Command(update=update, goto=Send("answer", {"run": key, "reason": reason}))
-        sends = [Send(self.agents[op].name, _agent_input(key, calls)) for op, calls in batches.items()]
+            runtime.stream_writer({"events": live.ahead})
+            return Command(update=update, goto=Send("answer", {"run": key, "turn": live.turn, "reason": reason}))
+        sends = [Send(self.agents[op].name, _agent_input(key, live.turn, calls)) for op, calls in batches.items()]
         return Command(update=update, goto=sends)
 
     async def answer(self, state: AnswerInput) -> Command[str] | dict[str, Any]:
         """Select the answer: the last event."""
         live = self.runs.get(state["run"])
-        if live is None:  # interrupted here and resumed elsewhere: the controller will end the run again
+        if live is None or not live.takes("answer", state.get("turn", "")):  # as in `AgentNode`
             return Command(goto="controller")
         setup = self.setup
         event = answer_event(live.structure, setup.blueprint.selection, setup.verifier, state["reason"])
@@ -104,10 +105,10 @@ class AgentNode:
 
     async def __call__(self, state: AgentInput) -> dict[str, Any]:
         """Work on one batch."""
-        live = self._runs.get(state["run"])
-        if live is None:  # interrupted here and resumed elsewhere: the controller will ask again
-            return {}
         op = self._agent.op
+        live = self._runs.get(state["run"])
+        if live is None or not live.takes(op, state.get("turn", "")):
+            return {}  # resumed in another process, or from an earlier checkpoint: the controller will ask again
         try:
             rows = await live.work(op, [Call(op, tuple(nodes), index) for nodes, index in state["calls"]])
         except BaseException:
@@ -116,8 +117,8 @@ class AgentNode:
         return {"trace": rows} if rows else {}
 
 
-def _agent_input(key: str, calls: Sequence[Call]) -> AgentInput:
-    return {"run": key, "calls": [[list(call.nodes), call.index] for call in calls]}
+def _agent_input(key: str, turn: str, calls: Sequence[Call]) -> AgentInput:
+    return {"run": key, "turn": turn, "calls": [[list(call.nodes), call.index] for call in calls]}
 
 
 def _check_same_run(setup: Setup, rows: Sequence[Row]) -> None:

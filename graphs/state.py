@@ -64,6 +64,7 @@ class AgentInput(TypedDict):
     """What a `Send` carries to an agent: ids, never texts, because it is written to the checkpoint."""
 
     run: str
+    turn: str
     calls: list[list[Any]]
 
 
@@ -71,6 +72,7 @@ class AnswerInput(TypedDict):
     """What a `Send` carries to the answer node."""
 
     run: str
+    turn: str
     reason: str
 
 

@@ -17,7 +17,7 @@ from reflectree.rlm_ops.calls import GROWING
 from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.events import Answered, Began, Event, Row, from_row, to_row
 from reflectree.rlm_ops.row_check import check_row
-from reflectree.rlm_ops.usage import Usage, total
+from reflectree.rlm_ops.usage import Usage, total_of_rows
 
 FORMAT = "reflectree-trace"
 VERSION = 1
@@ -138,7 +138,7 @@ class Trace(Sequence[Event]):
     @property
     def usage(self) -> Usage:
         """The whole bill."""
-        return total(Usage(*row["usage"]) for row in self._rows if "usage" in row)
+        return total_of_rows(row["usage"] for row in self._rows if "usage" in row)
 
     @property
     def nodes(self) -> int:

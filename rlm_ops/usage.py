@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,19 @@ class Usage:
 
 
 NO_USAGE = Usage()
+
+
+def total_of_rows(rows: Iterable[Sequence[Any]]) -> Usage:
+    """The sum of usages in their wire form, without making an object of each."""
+    calls = failed_calls = prompt_tokens = completion_tokens = 0
+    usd: float | None = 0.0
+    for row in rows:
+        calls += row[0]
+        failed_calls += row[1]
+        prompt_tokens += row[2]
+        completion_tokens += row[3]
+        usd = None if usd is None or row[4] is None else usd + row[4]
+    return Usage(calls, failed_calls, prompt_tokens, completion_tokens, usd)
 
 
 def total(usages: Iterable[Usage]) -> Usage:

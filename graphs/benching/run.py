@@ -20,7 +20,6 @@ from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.graphs.setup import prepare
 from reflectree.graphs.tasksets import TaskSet
-from reflectree.models.base import PolicyModel
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.blueprint import Blueprint
@@ -104,49 +103,42 @@ async def abench(
         ModelError: The model cannot be reached or refuses; what was done before is in the file.
     """
     model, examiner = resolve_policy(policy), None if judge is None else resolve_policy(judge)
-    plans = line_up(wanted)
-    budget = Budget(tokens=tokens)
-    ids = _checked_ids(taskset)
-    for plan in plans:  # refused here, before anything is paid
-        prepare(plan, model, evaluator=evaluator, verifier=taskset[0].verifier, judge=examiner, budget=budget,
-                concurrency=concurrency, seed=seed)  # fmt: skip
-    settings = Settings(
-        taskset=taskset.name,
-        digest=taskset.digest,
-        tasks=len(taskset),
-        model=model.name,
-        judge=examiner.name if examiner else "",
-        evaluator=evaluator_name or _name_of(evaluator),
-        tokens=tokens,
-        seed=seed,
-        concurrency=concurrency,
-        blueprints={plan.name: plan.digest for plan in plans},
-        reflectree=reflectree.__version__,
-    )
-
-    async def solve(plan: Blueprint, task: Task) -> Result:
-        return await asolve(
-            task,
-            blueprint=plan,
-            policy=model,
-            evaluator=evaluator,
-            judge=examiner,
-            budget=budget,
+    try:
+        plans, budget, ids = line_up(wanted), Budget(tokens=tokens), _checked_ids(taskset)
+        common: dict[str, Any] = {
+            "policy": model,
+            "judge": examiner,
+            "evaluator": evaluator,
+            "budget": budget,
+            "concurrency": concurrency,
+            "seed": seed,
+            "retries": retries,
+        }
+        for plan in plans:  # refused here, before anything is paid
+            prepare(plan, verifier=taskset[0].verifier, **common)
+        settings = Settings(
+            taskset=taskset.name,
+            digest=taskset.digest,
+            tasks=len(taskset),
+            model=model.name,
+            judge=examiner.name if examiner else "",
+            evaluator=evaluator_name or _name_of(evaluator),
+            tokens=tokens,
             seed=seed,
             concurrency=concurrency,
-            retries=retries,
+            blueprints={plan.name: plan.digest for plan in plans},
+            reflectree=reflectree.__version__,
         )
-
-    try:
         with BenchFile.open(out, settings) as file:
             if on_begin is not None:
                 on_begin(file)
-            await _run(list(zip(ids, taskset, strict=True)), plans, file, solve, _Clock(seconds), on_outcome)
+            await _run(list(zip(ids, taskset, strict=True)), plans, file, common, _Clock(seconds), on_outcome)
             return report(settings, file.done)
     finally:
-        for given, made in ((policy, model), (judge, examiner)):
-            if isinstance(made, PolicyModel) and (made is not given or (close and made is model)):
-                await made.aclose()
+        if model is not policy or close:
+            await model.aclose()
+        if examiner is not None and examiner is not judge:
+            await examiner.aclose()
 
 
 def bench(taskset: TaskSet, wanted: Sequence[Any], **options: Any) -> Report:
@@ -177,7 +169,7 @@ async def _run(
     tasks: Sequence[tuple[str, Task]],
     plans: Sequence[Blueprint],
     file: BenchFile,
-    solve: Any,
+    common: dict[str, Any],
     clock: _Clock,
     on_outcome: OnOutcome | None,
 ) -> None:
@@ -187,7 +179,7 @@ async def _run(
         if left and not clock.is_time_for_another():
             return
         for plan in left:
-            result = await solve(plan, task)
+            result = await asolve(task, blueprint=plan, **common)
             if result.stop_reason.startswith("model:"):
                 raise ModelError(
                     f"the model stopped answering ({result.stop_reason[6:]}) at task {name} under {plan.name}: "

@@ -178,14 +178,16 @@ def test_other_tasks_and_other_blueprints_are_other_settings(tasks: TaskSet, tmp
     run(tasks, out=out)
     with pytest.raises(TraceError, match="tasks 2, not 3"):
         run(task_file(tmp_path, 3), out=out)
+    changed = load("cot").with_overrides({"operators.generate.max_tokens": 21})
     with pytest.raises(TraceError, match="settings of cot"):
-        changed = load("cot").with_overrides({"operators.generate.max_tokens": 21})
         bench(tasks, [changed, *small(*NAMES[1:])], policy=speaker(), tokens=400, evaluator=half, out=out)
     with pytest.raises(TraceError, match=r"blueprints cot,mcts,self-consistency,best-of-n, not mcts,"):
         bench(tasks, small(*NAMES[1:]), policy=speaker(), tokens=400, evaluator=half, out=out)
 
 
-@pytest.mark.parametrize("content", ["precious notes\n", "precious", '{"format": "reflectree-trace"}\n', "[1]\n", "\xff\n"])
+@pytest.mark.parametrize(
+    "content", ["precious notes\n", "precious", '{"format": "reflectree-trace"}\n', "[1]\n", "\xff\n"]
+)
 def test_somebody_elses_file_is_left_alone(content: str, tasks: TaskSet, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     out.write_text(content, encoding="latin-1")
@@ -203,7 +205,9 @@ def test_a_damaged_line_in_the_middle_is_named(tasks: TaskSet, tmp_path: Path) -
         run(tasks, out=out)
 
 
-def test_an_unwritable_file_and_a_locked_one_are_refused_before_anything_is_paid(tasks: TaskSet, tmp_path: Path) -> None:
+def test_an_unwritable_file_and_a_locked_one_are_refused_before_anything_is_paid(
+    tasks: TaskSet, tmp_path: Path
+) -> None:
     policy = speaker()
     with pytest.raises(BadInput, match="there is no folder"):
         run(tasks, policy, out=tmp_path / "nowhere" / "out.jsonl")
