@@ -1,11 +1,8 @@
 """`make demo`: ten fresh Countdown puzzles on the embedded model, chain of thought beside search at equal tokens.
 
-Read it as the tutorial. Four things make a search of your own: tasks with worked examples (they teach a small model
-what one step looks like), a score for unfinished solutions (`score_path`: plain Python, it checks a step against the
-rules and never solves the puzzle), a verifier for answers, and a blueprint with a budget.
-
-The model has 135 million parameters and a puzzle's rules can be checked by anybody, so sampling with a check is a hard
-baseline to beat. The table says what happened, whatever it is.
+Read it as a tutorial. A search of your own takes four things: tasks with worked examples, which teach a small model
+what one step looks like; a score for unfinished solutions, which here checks a step against the rules and never solves
+the puzzle; blueprints; and a budget. The table at the end says what happened, whatever it is.
 """
 
 from __future__ import annotations
@@ -15,20 +12,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reflectree.apps.terminal import clock, complain, console, one_line
+from reflectree.apps.terminal import complain, console
 from reflectree.rlm_ops.errors import ReflectreeError
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.task import Example, Task
 from reflectree.rlm_ops.verifiers import countdown
 
 if TYPE_CHECKING:
-    from reflectree.graphs.benching import BenchFile, Outcome, Report
-    from reflectree.graphs.result import Result
+    from reflectree.apps.demo_view import Show
+    from reflectree.graphs.benching import Report
     from reflectree.graphs.tasksets import TaskSet
     from reflectree.rlm_ops.blueprint import Blueprint
 
@@ -36,15 +33,19 @@ PUZZLES = (
     "reasoning_gym:countdown?min_numbers=2&max_numbers=3&min_value=1&max_value=10&min_target=2&max_target=20"
     "&operators=+,-"
 )
+"""As hard as a model of 135 million parameters can bear; reasoning-gym's own default is four to six numbers."""
 EXAMPLES = 4
 TOKENS = 1500
-"""Prompt and written tokens a puzzle may cost, the same for every blueprint."""
+"""Prompt and written tokens a puzzle may cost, the same for every blueprint that samples or searches."""
 TEMPERATURE = 0.8
-WIDTH = 16
-"""Samples drawn of one prompt at once: a prompt is read once for all of them."""
+SLOTS = 16
+"""Samples written at the same time; as many of one prompt are one call, and its prompt counts once."""
 SECONDS = 270.0
-"""No puzzle is begun that would end later than this."""
+"""No puzzle is begun that would end later, going by the slowest so far."""
 SEEDS = 4000
+"""Seeds that reasoning-gym keeps apart."""
+SEARCH = "mcts"
+INTERRUPTED = 130
 
 
 # 1. Tasks. The worked examples show one operation a step.
@@ -107,11 +108,11 @@ def score_path(path: Path) -> float:
 
 
 def line_up() -> list[Blueprint]:
-    """The four, with the same temperature and room to write."""
+    """The four, at the same temperature. A short step needs little room, and calls reserve what they may write."""
     from reflectree.graphs import blueprints
 
     common = {"operators.generate.temperature": TEMPERATURE}
-    whole = {**common, "operators.generate.max_tokens": 48}
+    whole = {**common, "operators.generate.max_tokens": 40}
     search = {
         **common,
         "operators.generate.max_tokens": 20,
@@ -121,130 +122,57 @@ def line_up() -> list[Blueprint]:
         "scheme.strategy.c": 0.5,
     }
     sampled = [blueprints.load(name).with_overrides(whole) for name in ("cot", "self-consistency", "best-of-n")]
-    return [*sampled, blueprints.load("mcts").with_overrides(search)]
+    return [*sampled, blueprints.load(SEARCH).with_overrides(search)]
 
 
-# 4. The run.
+# 4. The run: every blueprint on every puzzle, under the same cap on tokens.
 
 
-@dataclass(slots=True)
-class Show:
-    """What the terminal shows while the demo runs, and what is kept for its end."""
+async def compare(
+    tasks: TaskSet, plans: Sequence[Blueprint], show: Show, tokens: int, seed: int, seconds: float
+) -> Report:
+    """What `reflectree bench` does, in a few lines."""
+    from reflectree.graphs.benching import abench
+    from reflectree.models.embedded import EmbeddedPolicy
 
-    tasks: TaskSet
-    names: list[str]
-    started: float
-    file: BenchFile | None = None
-    marks: dict[str, dict[str, str]] = field(default_factory=dict)
-    tree: Result | None = None
-
-    def on_begin(self, file: BenchFile) -> None:
-        """The comparison begins."""
-        self.file = file
-
-    def on_outcome(self, outcome: Outcome, result: Result) -> None:
-        """One blueprint has done one puzzle; a line once all have."""
-        marks = self.marks.setdefault(outcome.task, {})
-        marks[outcome.blueprint] = "✓" if outcome.correct else "✗"
-        if outcome.blueprint == "mcts" and self._is_better(result):
-            self.tree = result
-        if len(marks) == len(self.names):
-            question = next(task.question for task in self.tasks if task.id == outcome.task)
-            verdicts = "   ".join(f"{name} {marks[name]}" for name in self.names)
-            words = f"{len(self.marks):3}/{len(self.tasks)}  {question:<26} {verdicts}   {clock(self.elapsed)}"
-            console().print(words, overflow="ellipsis", no_wrap=True)
-
-    def _is_better(self, result: Result) -> bool:
-        """Whether a tree is more worth looking at: a solved puzzle, and of those the largest."""
-        kept = self.tree
-        return kept is None or (result.selected_correct is True, result.nodes) > (
-            kept.selected_correct is True,
-            kept.nodes,
-        )
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the demo began."""
-        return time.monotonic() - self.started
+    return await abench(
+        tasks,
+        plans,
+        policy=EmbeddedPolicy(slots=SLOTS, context=1024, on_progress=show.preparing),
+        close=True,
+        evaluator=score_path,
+        tokens=tokens,
+        seed=seed,
+        concurrency=SLOTS,
+        seconds=seconds,
+        on_begin=show.begin,
+        on_outcome=show.outcome,
+    )
 
 
-def demo(count: int, tokens: int, seed: int, seconds: float, threads: int = 1) -> int:
+def demo(count: int, tokens: int, seed: int, seconds: float) -> int:
     """Run and print. Returns the exit code."""
+    from reflectree.apps.demo_view import Show
     from reflectree.graphs.bridge import run_sync
 
-    started, out = time.monotonic(), console()
-    tasks, plans = puzzles(count, seed), line_up()
-    out.print(f"{count} Countdown puzzles (seed {seed}) · embedded model, 135M parameters · {tokens:,} tokens a puzzle")
-    show = Show(tasks, [plan.name for plan in plans], started)
+    show = Show(console(), SEARCH)
+    show.out.print(
+        f"{count} Countdown puzzles, seed {seed} · SmolLM2-135M on this machine · {tokens:,} tokens a puzzle"
+    )
     try:
-        found = run_sync(_compare(tasks, plans, show, tokens, seed, seconds - (time.monotonic() - started), threads))
+        with show.out.status("loading reasoning-gym") as show.status:
+            show.tasks, plans = puzzles(count, seed), line_up()
+            found = run_sync(compare(show.tasks, plans, show, tokens, seed, seconds - show.elapsed))
     except KeyboardInterrupt:
         complain(f"interrupted; the same puzzles again: python -m reflectree.apps.demo --seed {seed}")
         if show.file is not None:
             from reflectree.graphs.benching import report
 
-            _print(report(show.file.settings, show.file.done), show)
-        return 130
-    _print(found, show)
+            show.figures(report(show.file.settings, show.file.done))
+        return INTERRUPTED
+    show.figures(found)
+    show.words(found)
     return 0
-
-
-async def _compare(
-    tasks: TaskSet, plans: Sequence[Blueprint], show: Show, tokens: int, seed: int, seconds: float, threads: int
-) -> Report:
-    from reflectree.graphs.benching import abench
-    from reflectree.models.embedded import EmbeddedPolicy
-
-    policy = EmbeddedPolicy(slots=WIDTH, context=1024, threads=threads, on_progress=_preparing)
-    try:
-        return await abench(
-            tasks,
-            plans,
-            policy=policy,
-            evaluator=score_path,
-            tokens=tokens,
-            seed=seed,
-            concurrency=WIDTH,
-            seconds=seconds,
-            on_begin=show.on_begin,
-            on_outcome=show.on_outcome,
-        )
-    finally:
-        await policy.aclose()
-
-
-def _preparing(what: str, share: float) -> None:
-    if share >= 1.0:
-        console(stderr=True).print(f"{one_line(what)}: done")
-
-
-def _print(found: Report, show: Show) -> None:
-    from reflectree.apps import benchview
-
-    out = console()
-    out.print()
-    out.print(benchview.table(found))
-    out.print()
-    for line in benchview.lines(found):
-        out.print(line, soft_wrap=True)
-    if show.tree is not None:
-        _draw(show.tree)
-    out.print(f"\n{benchview.price(found)} · {clock(show.elapsed)}")
-
-
-def _draw(result: Result) -> None:
-    """One of the search's trees."""
-    from reflectree.apps.drawing import LEGEND, Drawing, Limits, failures_by_node
-    from reflectree.rlm_ops.structure import ReasoningStructure
-
-    structure = ReasoningStructure()
-    for event in result.trace:
-        structure.apply(event)
-    out = console()
-    out.print(f"\nOne of the search's trees · {one_line(structure.task.question)}", style="bold")
-    for line in Drawing(structure, failures_by_node(tuple(result.trace)), Limits(nodes=24)).lines():
-        out.print(line, no_wrap=True, overflow="ellipsis", crop=True)
-    out.print(LEGEND, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def run(
@@ -259,13 +187,16 @@ def run(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the demo and exit."""
-    command: Any = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     command.command()(run)
     try:
-        command(args=None if arguments is None else list(arguments), prog_name="reflectree-demo")
+        command(args=None if arguments is None else list(arguments), prog_name="python -m reflectree.apps.demo")
     except ReflectreeError as error:
         complain(str(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ continuation of what it holds (resume, fork, time travel).
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -263,9 +264,10 @@ class LiveRun:
         task = asyncio.current_task()
         try:
             events = await self._what_fits(agent, group)
-            # only now: the list may be handed over while this call is awaited
-            self._settled.setdefault(agent.op, []).extend(map(to_row, events))
-            self._freed = True
+            if task in self._tasks:  # `_cut` has settled the calls of a client that answers though it was cancelled
+                # only now: the list may be handed over while this call is awaited
+                self._settled.setdefault(agent.op, []).extend(map(to_row, events))
+                self._freed = True
         except BudgetRefused as error:
             self._refused.extend(group)
             self._refused_cap = error.cap

@@ -46,6 +46,8 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | Blueprint) -> Blue
         return _parse(FilePath(name).read_text(encoding="utf-8"), name)
     except OSError as error:
         raise BadInput(f"cannot read the blueprint {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{name} is not a text file: give a YAML or JSON file") from error
 
 
 @functools.cache
@@ -63,7 +65,7 @@ def _parse(text: str, origin: str) -> Blueprint:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise BadInput(f"{origin} is not YAML: {error}") from error
+        raise BadInput(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, Mapping):
         raise BadInput(f"{origin} holds no blueprint: it needs at least name and scheme")
     return Blueprint.parse(data, origin=origin)

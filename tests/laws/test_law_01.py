@@ -8,12 +8,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.event_strategies import History, events, histories
 
 from reflectree.rlm_ops.errors import TraceError
 from reflectree.rlm_ops.events import Event, Row, from_row, to_row
 from reflectree.rlm_ops.structure import fold, tell
 from reflectree.rlm_ops.trace import Trace, append
-from tests.support.event_strategies import History, events, histories
 
 
 @given(histories(), st.data())

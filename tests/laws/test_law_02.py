@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
-
-from reflectree.rlm_ops.structure import fold
 from tests.support.brute_force import check_against_brute_force
 from tests.support.event_strategies import History, histories
+
+from reflectree.rlm_ops.structure import fold
 
 
 @settings(max_examples=400)

@@ -8,6 +8,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.engine import Oracle, faults, search, settled, tree
+from tests.support.event_strategies import History
+from tests.support.virtual_time import run_virtually
 
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.calls import PURE
@@ -17,9 +20,6 @@ from reflectree.rlm_ops.step import Status
 from reflectree.rlm_ops.strategies import STRATEGIES, Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.usage import Usage
-from tests.support.engine import Oracle, faults, search, settled, tree
-from tests.support.event_strategies import History
-from tests.support.virtual_time import run_virtually
 
 strategies = st.one_of(
     st.builds(lambda n: STRATEGIES["self-consistency"](n=n), st.integers(1, 12)),
@@ -81,9 +81,7 @@ def _land(random: Random, history: History) -> None:
         answer = random.choice([None, None, "a", "b"])
         status: Status = "open" if answer is None else "terminal"
         text = random.choice(["x", "y", "z"])
-        history.tell(
-            Grown(nodes=call.nodes, index=call.index, text=text, status=status, answer=answer, usage=usage)
-        )
+        history.tell(Grown(nodes=call.nodes, index=call.index, text=text, status=status, answer=answer, usage=usage))
 
 
 def solutions(name: str, n: int) -> Blueprint:
@@ -95,7 +93,9 @@ KINDS = st.lists(st.sampled_from(["ok", "ok", "ok", "empty", "truncated", "trans
 
 @settings(max_examples=25)
 @given(
-    blueprint=st.sampled_from([tree(), tree(width=3, depth=3), solutions("self-consistency", 9), solutions("best-of-n", 7)]),
+    blueprint=st.sampled_from(
+        [tree(), tree(width=3, depth=3), solutions("self-consistency", 9), solutions("best-of-n", 7)]
+    ),
     concurrency=st.integers(1, 9),
     latencies=st.lists(st.floats(0, 2), min_size=1, max_size=7),
     kinds=KINDS,

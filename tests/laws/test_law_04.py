@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.support.engine import Oracle, search
 from tests.support.virtual_time import run_virtually
 

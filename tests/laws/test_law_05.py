@@ -8,13 +8,13 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.engine import Oracle, faults, search, tree
+from tests.support.virtual_time import run_virtually
 
 from reflectree.models.base import Price
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.step import Path
-from tests.support.engine import Oracle, faults, search, tree
-from tests.support.virtual_time import run_virtually
 
 DEEP = tree(width=3, depth=30, root_width=8).with_overrides({"operators.generate.max_tokens": 20})
 KINDS = st.lists(st.sampled_from(["ok", "ok", "ok", "empty", "truncated", "transient"]), min_size=1, max_size=7)
@@ -58,7 +58,9 @@ def test_tokens(cap: int, concurrency: int, latencies: list[float], kinds: list[
 @given(st.floats(0, 0.01), st.integers(1, 70), latencies_, KINDS)
 def test_dollars(cap: float, concurrency: int, latencies: list[float], kinds: list[str]) -> None:
     policy = Oracle(
-        faults(kinds), latency=lambda number: latencies[number % len(latencies)], price=Price(prompt=1.0, completion=5.0)
+        faults(kinds),
+        latency=lambda number: latencies[number % len(latencies)],
+        price=Price(prompt=1.0, completion=5.0),
     )
     result = run_virtually(search(policy, blueprint=DEEP, budget=Budget(usd=cap), concurrency=concurrency))
     spent = sum(reply.usage.usd or 0.0 for reply in policy.replies)
@@ -71,7 +73,9 @@ def test_dollars(cap: float, concurrency: int, latencies: list[float], kinds: li
 def test_a_call_budget_is_spent_to_the_last_call(concurrency: int) -> None:
     policy = Oracle(latency=lambda number: number % 3)
     result = run_virtually(
-        search(policy, blueprint=tree(width=4, depth=30, root_width=64), budget=Budget(calls=37), concurrency=concurrency)
+        search(
+            policy, blueprint=tree(width=4, depth=30, root_width=64), budget=Budget(calls=37), concurrency=concurrency
+        )
     )
     assert len(policy.requests) == 37
     assert result.stop_reason == "budget:calls"
@@ -80,9 +84,7 @@ def test_a_call_budget_is_spent_to_the_last_call(concurrency: int) -> None:
 def test_what_fits_is_sampled_though_a_whole_batch_would_not_fit() -> None:
     """Eight siblings in one request are too many for the budget; two are not."""
     policy = Oracle(lambda request, number: "Answer: 42", max_n=8)
-    result = run_virtually(
-        search(policy, blueprint=sampling(max_tokens=100), budget=Budget(tokens=400), concurrency=8)
-    )
+    result = run_virtually(search(policy, blueprint=sampling(max_tokens=100), budget=Budget(tokens=400), concurrency=8))
     assert result.usage.calls >= 1
     assert result.answer is not None
     assert result.usage.tokens <= 400

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.engine import SECOND_TRY, Oracle, faults, search, tree, value_of
+from tests.support.virtual_time import run_virtually
 
 from reflectree.agents.evaluators import judge, rollouts
 from reflectree.models.base import Choice, Reply, Request
 from reflectree.rlm_ops.events import Evaluated, Failed, Grown
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.usage import Usage
-from tests.support.engine import SECOND_TRY, Oracle, faults, search, tree, value_of
-from tests.support.virtual_time import run_virtually
 
 BAD = ["empty", "truncated", "thought only", "refused"]
 
@@ -167,7 +167,9 @@ def test_an_evaluator_that_cannot_score_fails_its_node_and_nothing_else(evaluato
     assert not [event for event in result.trace if isinstance(event, Grown) and event.nodes == (node,)]
 
 
-@pytest.mark.parametrize("text", ["", "no number here", '{"score": 99}', '{"score": "NaN"}', "{", '{"score": null}', "[]"])
+@pytest.mark.parametrize(
+    "text", ["", "no number here", '{"score": 99}', '{"score": "NaN"}', "{", '{"score": null}', "[]"]
+)
 def test_a_judgement_that_cannot_be_read_is_one_retry_then_failed(text: str) -> None:
     def say(request: Request, number: int) -> str:
         return text if request.json_schema else f"step {number}"

@@ -18,6 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
+from tests.support.engine import Oracle, faults, search, seeds_of, tree, value_of
+from tests.support.virtual_time import others, run_virtually, turns
 
 from reflectree.agents.evaluators import judge
 from reflectree.graphs.checkpoint import open_saver
@@ -26,8 +28,6 @@ from reflectree.models.base import Request
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.errors import BadInput, RunLocked
 from reflectree.rlm_ops.trace import Trace
-from tests.support.engine import Oracle, faults, search, seeds_of, tree, value_of
-from tests.support.virtual_time import others, run_virtually, turns
 
 ROOT = Path(__file__).parents[2]
 

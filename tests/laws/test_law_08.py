@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from tests.support.engine import Oracle, search, tree
+from tests.support.virtual_time import run_virtually
 
 from reflectree.agents.evaluators import FunctionEvaluator, JudgeEvaluator, RolloutEvaluator, VerifierEvaluator, choose
 from reflectree.models.base import Request
 from reflectree.rlm_ops.blueprint import Evaluate, Generate
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Task
-from tests.support.engine import Oracle, search, tree
-from tests.support.virtual_time import run_virtually
 
 GOLD = "the-gold-answer-4711"
 

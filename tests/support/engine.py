@@ -105,7 +105,9 @@ class Oracle:
             choices.append(words if isinstance(words, Choice) else Choice(words))
         written = sum(min(len(choice.text) // 4 + 1, request.max_tokens) for choice in choices)
         prompt = self.prompt_bound(request)
-        return Reply(tuple(choices), Usage(1, 0, prompt, written, self.price.of(prompt, written) if self.price else None))
+        return Reply(
+            tuple(choices), Usage(1, 0, prompt, written, self.price.of(prompt, written) if self.price else None)
+        )
 
     def prompt_bound(self, request: Request) -> int:
         return sum(len(message.content) for message in request.messages) // 4 + len(request.prefill) // 4 + 8

@@ -1,0 +1,263 @@
+"""`reflectree bench`: blueprints side by side over a task set at equal tokens, resumable by task.
+
+Options in, a table out; the work is done by `reflectree.graphs.benching`, which is imported once the command runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Evaluator, Judge, Model, PriceOption
+
+if TYPE_CHECKING:
+    from reflectree.apps.asking import RunOptions
+    from reflectree.graphs.benching import BenchFile, Outcome, Report
+    from reflectree.graphs.result import Result
+    from reflectree.rlm_ops.blueprint import Blueprint
+
+DONE, NO_ANSWER, INTERRUPTED = 0, 3, 130
+
+
+def bench(
+    taskset: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASKSET",
+            help="A JSONL file (question, answer or verifier, context, id, examples), or "
+            "reasoning_gym:NAME?key=value&examples=K.",
+        ),
+    ],
+    budget_tokens: Annotated[
+        int,
+        typer.Option(
+            "--budget-tokens", "-t", metavar="N", help="Most prompt and written tokens a task, for each blueprint."
+        ),
+    ],
+    blueprints: Annotated[
+        str,
+        typer.Option(
+            "--blueprints", "-b", metavar="A,B", help="Names or files; self-consistency and best-of-n always join in."
+        ),
+    ] = "cot,mcts",
+    limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="Most tasks.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of generated tasks and of all sampling.")] = 0,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-j", metavar="N", help="Calls in flight at once.")] = 8,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="[NAME:]PATH=VALUE",
+            help="Change every blueprint that has the setting, or with NAME: one of them; may be repeated.",
+        ),
+    ] = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    api_key_env: ApiKeyEnv = None,
+    price: PriceOption = None,
+    judge: Judge = None,
+    evaluator: Evaluator = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Keep outcomes here; what it holds is not run again."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Compare reasoning systems on the same tasks at the same tokens.
+
+    Every blueprint gets the same cap on tokens for each task; sampling blueprints sample until it is reached. Beside
+    each accuracy stand its interval, its tokens, how often a right answer was found, and how often it was selected.
+
+    Ctrl-C keeps what is done; the same command goes on.
+
+    Try:
+
+        reflectree bench tasks.jsonl -t 8000 -m openai/gpt-5-mini -n 50 -o mini.jsonl
+
+        reflectree bench "reasoning_gym:chain_sum?examples=3" -t 2000 -n 20 -s operators.generate.max_tokens=64
+
+    Exit codes: 0 done, 2 bad input, 3 no answer to any task, 4 model unreachable, 130 interrupted and kept.
+    """  # fmt: skip
+    from reflectree.apps import asking, inputs
+    from reflectree.apps.terminal import console
+    from reflectree.graphs.benching import bench as run_bench
+    from reflectree.graphs.benching import report as report_of
+    from reflectree.graphs.tasksets import load_taskset
+
+    options = asking.RunOptions(
+        model=model, base_url=base_url, api_key_env=api_key_env, price=inputs.read_price(price), judge=judge,
+        evaluator=evaluator, directory=os.getcwd(),
+    )  # fmt: skip
+    plans = choose(blueprints, settings or ())
+    scorer = options.evaluator_function()
+    tasks = load_taskset(taskset, limit=limit, seed=seed)
+    show = Show(len(tasks), [plan.name for plan in plans], quiet)
+    try:
+        with show.on_stderr():
+            found = run_bench(
+                tasks,
+                plans,
+                tokens=budget_tokens,
+                policy=_policy(options, show),
+                close=True,
+                evaluator=scorer,
+                evaluator_name=evaluator or "",
+                judge=judge,
+                seed=seed,
+                concurrency=concurrency,
+                out=out,
+                on_begin=show.begin,
+                on_outcome=show.outcome,
+            )
+    except KeyboardInterrupt:
+        if show.file is None:
+            raise
+        found = report_of(show.file.settings, show.file.done)
+        _say_interrupted(show.file, out)
+        _print(found, as_json, console())
+        raise typer.Exit(INTERRUPTED) from None
+    _print(found, as_json, console())
+    raise typer.Exit(DONE if any(outcome.answer is not None for outcome in found.outcomes) else NO_ANSWER)
+
+
+def choose(names: str, settings: Sequence[str]) -> list[Blueprint]:
+    """The blueprints to compare, with their settings changed.
+
+    Raises:
+        BadInput: A name or a setting is unknown.
+    """
+    from reflectree.apps.inputs import read_overrides
+    from reflectree.graphs.benching import line_up
+    from reflectree.rlm_ops.errors import BadInput
+
+    plans = line_up([name.strip() for name in names.split(",") if name.strip()])
+    for setting in settings:
+        (path, value), only = next(iter(read_overrides([setting]).items())), None
+        if ":" in path:
+            only, _, path = path.partition(":")
+            if only not in {plan.name for plan in plans}:
+                compared = ", ".join(plan.name for plan in plans)
+                raise BadInput(f"--set {setting!r}: {only!r} is not compared; {compared} are")
+        takers = [plan.name for plan in plans if (only is None and _has(plan, path)) or plan.name == only]
+        if not takers:
+            plans[0].with_overrides({path: value})  # names what there is instead
+            raise BadInput(f"--set {setting!r}: no blueprint that is compared has {path}")
+        plans = [plan.with_overrides({path: value}) if plan.name in takers else plan for plan in plans]
+    return plans
+
+
+def _has(plan: Blueprint, path: str) -> bool:
+    place: Any = plan.model_dump()
+    for key in path.split("."):
+        if not isinstance(place, Mapping) or key not in place:
+            return False
+        place = place[key]
+    return True
+
+
+def _policy(options: RunOptions, show: Show) -> Any:
+    return options.policy(show.preparing)
+
+
+@dataclass(slots=True)
+class Show:
+    """What is told on stderr while the benchmark runs."""
+
+    tasks: int
+    names: Sequence[str]
+    quiet: bool
+    file: BenchFile | None = None
+    right: dict[str, int] = field(default_factory=dict)
+    _bar: Any = None
+    _row: Any = None
+
+    @contextlib.contextmanager
+    def on_stderr(self) -> Iterator[None]:
+        """A bar on a terminal, a line a task elsewhere; what user code prints meanwhile goes to stderr, too."""
+        with contextlib.redirect_stdout(sys.stderr):
+            if self.quiet or not sys.stderr.isatty():
+                yield
+                return
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            from reflectree.apps.terminal import console
+
+            columns = (BarColumn(28), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            with Progress(*columns, console=console(stderr=True), transient=True) as self._bar:
+                self._row = self._bar.add_task("", total=self.tasks * len(self.names))
+                yield
+
+    def preparing(self, what: str, share: float) -> None:
+        """The model says what it is doing before it can answer."""
+        if self._bar is not None:
+            from rich.markup import escape
+
+            self._bar.update(self._row, description=escape(f"{what}: {share:.0%}"))
+
+    def begin(self, file: BenchFile) -> None:
+        """Say what is ahead, before anything is paid."""
+        from reflectree.apps.terminal import many, note, short
+
+        self.file = file
+        if self.quiet:
+            return
+        settings, left = file.settings, self.tasks * len(self.names) - len(file.done)
+        if file.damaged:
+            note("the file's last line was cut short: that task is run again")
+        note(
+            f"{many(self.tasks, 'task')} x {many(len(self.names), 'blueprint')} on {settings.model}: "
+            f"{many(left, 'run')} left, at most {short(left * settings.tokens)} tokens"
+        )
+        for outcome in file.done:
+            self._count(outcome)
+
+    def outcome(self, outcome: Outcome, result: Result) -> None:
+        """One run has ended."""
+        self._count(outcome)
+        if not self.quiet and self._bar is None and self.file is not None and outcome.blueprint == self.names[-1]:
+            from reflectree.apps.terminal import note
+
+            note(f"{len(self.file.done) // len(self.names)}/{self.tasks} {self._score()}")
+
+    def _count(self, outcome: Outcome) -> None:
+        self.right[outcome.blueprint] = self.right.get(outcome.blueprint, 0) + (outcome.correct is True)
+        if self._bar is not None:
+            self._bar.update(self._row, advance=1, description=self._score())
+
+    def _score(self) -> str:
+        return "right so far: " + ", ".join(f"{name} {count}" for name, count in self.right.items())
+
+
+def _say_interrupted(file: BenchFile, out: str | None) -> None:
+    from reflectree.apps.terminal import many, note
+
+    if out is None:
+        note("interrupted; nothing is kept without --out FILE")
+    else:
+        note(f"interrupted; {many(len(file.done), 'run')} kept in {shlex.quote(out)}: the same command goes on")
+
+
+def _print(found: Report, as_json: bool, out: Any) -> None:
+    import json
+
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False))
+        return
+    from rich.text import Text
+
+    from reflectree.apps import benchview
+
+    out.print(Text(benchview.headline(found), style="bold"), soft_wrap=True)
+    out.print(benchview.table(found))
+    for line in benchview.lines(found):
+        out.print(Text(line), soft_wrap=True)
+    out.print(Text(benchview.price(found), style="dim"))

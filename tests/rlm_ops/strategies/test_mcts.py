@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from tests.support.event_strategies import History
+
+from reflectree.rlm_ops.calls import Call
+from reflectree.rlm_ops.events import BackedUp, Evaluated, Grown, Pruned
+from reflectree.rlm_ops.strategies import MCTS
+
+
+def begun(strategy: MCTS) -> History:
+    limits = strategy.limits()
+    return History(limits.width, limits.root_width, limits.depth)
+
+
+def grow(
+    history: History, parent: int, value: float | None = None, answer: str | None = None, prior: float | None = None
+) -> int:
+    """Add a child, scored and backed up where a value is given."""
+    live = history.live
+    node = len(live)
+    index = live.next_index("generate", (parent,))
+    status = "open" if answer is None else "terminal"
+    history.tell(Grown(nodes=(parent,), index=index, text=f"step {node}", answer=answer, status=status, prior=prior))
+    if value is not None:
+        history.tell(Evaluated(node=node, value=value))
+        history.tell(BackedUp(node=node, value=value))
+    return node
+
+
+def test_what_is_evaluated_is_backed_up_before_anything_else() -> None:
+    strategy = MCTS()
+    history = begun(strategy)
+    grow(history, 0)
+    history.tell(Evaluated(node=1, value=0.5))
+    assert strategy.ask(history.live, 0) == [Call("backpropagate", (1,))]
+
+
+def test_what_is_new_is_evaluated_before_anything_grows() -> None:
+    strategy = MCTS()
+    history = begun(strategy)
+    grow(history, 0)
+    grow(history, 0, answer="42")
+    grow(history, 0)
+    assert strategy.ask(history.live, 2) == [Call("evaluate", (1,)), Call("evaluate", (2,))]
+
+
+def test_a_step_that_repeats_a_sibling_is_pruned_unscored() -> None:
+    history = begun(MCTS())
+    for index in (0, 1):
+        history.tell(Grown(nodes=(0,), index=index, text="same"))
+    assert MCTS().ask(history.live, 4) == [Call("prune", (2,))]
+    assert MCTS().ask(history.live, 4)[0].reason == "repeats a sibling"
+    assert MCTS(distinct=False).ask(history.live, 4) == [Call("evaluate", (1,)), Call("evaluate", (2,))]
+
+
+def test_the_root_is_filled_first_and_then_the_best_child() -> None:
+    strategy = MCTS(width=2, root_width=2, depth=5)
+    history = begun(strategy)
+    assert strategy.ask(history.live, 1) == [Call("generate", (0,), 0)]
+    grow(history, 0, 0.2)
+    grow(history, 0, 0.9)
+    assert strategy.ask(history.live, 1) == [Call("generate", (2,), 0)]
+
+
+def test_calls_in_flight_spread_the_search() -> None:
+    """Two equal children: the second call goes to the other one (WU-UCT counts the first as a visit)."""
+    strategy = MCTS(width=4, root_width=2, depth=5)
+    history = begun(strategy)
+    grow(history, 0, 0.5)
+    grow(history, 0, 0.5)
+    nodes = []
+    for _ in range(4):
+        (call,) = strategy.ask(history.live, 1)
+        history.begin(call)
+        nodes.append(call.nodes[0])
+    assert nodes == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("formula", ["puct", "uct"])
+def test_the_choice_is_the_formula(formula: str) -> None:
+    strategy = MCTS.model_validate({"width": 3, "root_width": 3, "depth": 4, "formula": formula})
+    history = begun(strategy)
+    for value in (0.5, 0.6, 0.1):
+        grow(history, 0, value)
+    for _ in range(3):
+        grow(history, 2, 0.3)
+    live = history.live
+    scores = {}
+    for child in (1, 2, 3):
+        q, n = live.value_sum[child] / live.visits[child], live.visits[child]
+        if formula == "uct":
+            scores[child] = q + strategy.c * math.sqrt(math.log(live.visits[0]) / n)
+        else:
+            c = math.log((1 + live.visits[0] + strategy.c_base) / strategy.c_base) + strategy.c
+            scores[child] = q + c * (1 / 3) * math.sqrt(live.visits[0]) / (1 + n)
+    assert strategy.best_child(live, 0) == max(scores, key=lambda child: scores[child])
+
+
+def test_a_high_prior_draws_the_search() -> None:
+    strategy = MCTS(width=2, root_width=2, depth=4)
+    history = begun(strategy)
+    grow(history, 0, 0.5, prior=0.1)
+    grow(history, 0, 0.5, prior=0.8)
+    assert strategy.select(history.live) == 2
+    assert MCTS(width=2, root_width=2, depth=4, formula="uct").select(history.live) == 1
+
+
+@pytest.mark.parametrize(("unvisited", "expected"), [("parent", 0.7), ("zero", 0.0), ("one", 1.0)])
+def test_a_child_without_a_value_has_the_value_of_its_rule(unvisited: str, expected: float) -> None:
+    strategy = MCTS.model_validate({"unvisited": unvisited})
+    history = begun(strategy)
+    grow(history, 0, 0.7)
+    assert strategy._unseen(history.live, 0) == expected
+    assert MCTS()._unseen(begun(MCTS()).live, 0) == 0.5
+
+
+def test_a_closed_subtree_is_not_entered_and_the_search_ends() -> None:
+    strategy = MCTS(width=1, root_width=2, depth=2)
+    history = begun(strategy)
+    best = grow(history, 0, 0.9)
+    grow(history, 0, 0.1)
+    grow(history, best, 0.9, answer="42")
+    assert strategy.ask(history.live, 4) == [Call("generate", (2,), 0)]
+    grow(history, 2, 0.1)
+    assert strategy.ask(history.live, 4) == []
+    assert strategy.stop(history.live) is None
+
+
+def test_a_pruned_child_is_not_entered() -> None:
+    strategy = MCTS(width=2, root_width=2, depth=3)
+    history = begun(strategy)
+    grow(history, 0, 0.9)
+    grow(history, 0, 0.1)
+    history.tell(Pruned(nodes=(1,)))
+    assert strategy.select(history.live) == 2
+
+
+def test_no_slot_no_call() -> None:
+    strategy = MCTS()
+    history = begun(strategy)
+    assert strategy.ask(history.live, 0) == []
+    grow(history, 0)
+    assert strategy.ask(history.live, 0) == []
