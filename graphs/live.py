@@ -66,7 +66,7 @@ class LiveRun:
         self._concurrency = concurrency
         self._linger = linger
         self.turn = ""
-        """Names the latest batches: a `Send` of another turn, or of another branch of the thread, is not for this run."""
+        """Names the latest batches: a `Send` of another turn, or of another branch of the thread, is not its own."""
         self._name = uuid.uuid4().hex[:8]
         self._turns = itertools.count()
         self._taken: set[str] = set()

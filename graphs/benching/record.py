@@ -228,21 +228,16 @@ def _read(path: str, content: bytes, settings: Settings) -> list[Outcome]:
 
 def _check_same(path: str, header: Mapping[str, Any], settings: Settings) -> None:
     """Refuse to add to a file of other settings, and say which differ."""
-    now = settings.to_header()
-    differing = []
+    now, differing = settings.to_header(), list[str]()
     for spec in fields(Settings):
         then, wanted = header.get(spec.name), now[spec.name]
-        if then == wanted and (spec.name != "blueprints" or list(then) == list(wanted)):
-            continue
-        if spec.name == "blueprints" and isinstance(then, dict):
+        if isinstance(then, dict) and isinstance(wanted, dict):
             changed = [name for name in wanted if name in then and then[name] != wanted[name]]
-            text = (
-                f"settings of {', '.join(changed)}"
-                if changed
-                else f"blueprints {','.join(then)}, not {','.join(wanted)}"
-            )
-            differing.append(text)
-        else:
+            if changed:
+                differing.append(f"settings of {', '.join(changed)}")
+            elif list(then) != list(wanted):
+                differing.append(f"{spec.name} {','.join(then)}, not {','.join(wanted)}")
+        elif then != wanted:
             differing.append(f"{spec.name} {then!r}, not {wanted!r}")
     if differing:
         raise TraceError(

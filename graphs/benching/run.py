@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -91,7 +92,7 @@ async def abench(
         concurrency: Calls in flight at once.
         retries: How transient faults are tried again.
         out: The file of outcomes; what it already holds is not run again.
-        seconds: No task is begun that would not end in time, going by the slowest so far.
+        seconds: No task is begun that would not end in time, going by the last few.
         on_outcome: Called after each outcome that was run now.
         on_begin: Called once before the first one, with what the file already holds.
 
@@ -147,22 +148,23 @@ def bench(taskset: TaskSet, wanted: Sequence[Any], **options: Any) -> Report:
 
 
 class _Clock:
-    """Says whether another task still fits into the time."""
+    """Says whether another task still fits into the time, going by the last few: the first one loads the model."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
         self._begun = self._last = time.monotonic()
-        self._slowest = 0.0
+        self._recent: deque[float] = deque([0.0], maxlen=3)
 
     def task_done(self) -> None:
         """A task has ended now."""
         now = time.monotonic()
-        self._slowest, self._last = max(self._slowest, now - self._last), now
+        self._recent.append(now - self._last)
+        self._last = now
 
     def is_time_for_another(self) -> bool:
-        """Whether a task as slow as the slowest so far would end in time."""
+        """Whether a task as slow as the slowest of the last few would end in time."""
         left = float("inf") if self._seconds is None else self._begun + self._seconds - time.monotonic()
-        return self._slowest <= left
+        return max(self._recent) <= left
 
 
 async def _run(

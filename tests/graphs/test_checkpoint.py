@@ -82,7 +82,7 @@ def test_another_version(tmp_path: Path) -> None:
         connection.execute("UPDATE reflectree SET value = '99' WHERE key = 'version'")
     connection.close()
     policy = Oracle()
-    with pytest.raises(TraceError, match="is of version 99; .* use the reflectree release that wrote it"):
+    with pytest.raises(TraceError, match=r"is of version 99; .* use the reflectree release that wrote it"):
         run_virtually(search(policy, checkpoint=path))
     assert policy.requests == []
 

@@ -8,6 +8,7 @@ import pytest
 from tests.support.engine import QUICK, Oracle, search, tree, value_of
 from tests.support.virtual_time import others, run_virtually, turns
 
+from reflectree.agents.base import Agent
 from reflectree.agents.evaluator import EvaluatorAgent
 from reflectree.agents.evaluators import function
 from reflectree.agents.generator import Generator
@@ -32,7 +33,7 @@ def alive(
     slots: int = 2,
 ) -> LiveRun:
     blueprint = tree()
-    agents = {
+    agents: dict[str, Agent] = {
         "generate": Generator(blueprint.operators.generate, "step", policy),
         "evaluate": EvaluatorAgent(function(value_of)),
     }
@@ -184,10 +185,13 @@ async def test_a_policy_that_ignores_cancellation_does_not_settle_its_call_twice
 
 
 async def test_a_policy_that_ignores_cancellation_does_not_hang_a_cancelled_run() -> None:
-    policy = Stubborn(latency=lambda number: 1000.0)
-    work = asyncio.ensure_future(search(policy))
-    while not policy.requests:
-        await asyncio.sleep(0.001)
+    begun = asyncio.Event()
+
+    async def gate(number: int) -> None:
+        begun.set()
+
+    work = asyncio.ensure_future(search(Stubborn(gate=gate, latency=lambda number: 1000.0)))
+    await begun.wait()
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(work, 5)
@@ -196,7 +200,7 @@ async def test_a_policy_that_ignores_cancellation_does_not_hang_a_cancelled_run(
 
 
 def test_a_slow_call_does_not_keep_the_slots_of_the_others() -> None:
-    """One straggler of 100 s beside calls of 1 s: three slots go on, and the run takes little more than the straggler."""
+    """One straggler of 100 s beside calls of 1 s: three slots go on, and the run ends with the straggler."""
 
     async def story() -> float:
         policy = Oracle(latency=lambda number: 100.0 if number == 1 else 1.0)

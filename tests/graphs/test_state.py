@@ -46,7 +46,7 @@ def test_an_empty_task_is_refused(value: str) -> None:
 
 async def test_only_the_trace_grows_and_the_task_is_gone_after_the_first_superstep() -> None:
     async def first(state: ReasoningState) -> ReasoningState:
-        return {"trace": [{"op": "task", "question": str(state["task"])}]}
+        return {"trace": [{"op": "task", "question": str(state.get("task"))}]}
 
     async def second(state: ReasoningState) -> ReasoningState:
         assert "task" not in state

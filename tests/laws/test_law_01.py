@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 
 import pytest
@@ -57,7 +58,7 @@ def test_batches_do_not_matter_to_the_reducer_and_nothing_is_changed_in_place(
 ) -> None:
     rows = [_unnumbered(to_row(event)) for event in history.events]
     bounds = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    batches = [rows[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    batches = [rows[start:end] for start, end in itertools.pairwise(bounds)]
     at_once = append(None, [rows])
     assert append([], batches) == at_once
     before = copy.deepcopy(rows)

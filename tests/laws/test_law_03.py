@@ -17,18 +17,16 @@ from reflectree.rlm_ops.calls import PURE
 from reflectree.rlm_ops.events import Evaluated, Failed, Grown
 from reflectree.rlm_ops.operators import PURE_OPERATORS
 from reflectree.rlm_ops.step import Status
-from reflectree.rlm_ops.strategies import STRATEGIES, Strategy
+from reflectree.rlm_ops.strategies import MCTS, BestOfN, ChainOfThought, SelfConsistency, Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.usage import Usage
 
 strategies = st.one_of(
-    st.builds(lambda n: STRATEGIES["self-consistency"](n=n), st.integers(1, 12)),
-    st.builds(lambda n: STRATEGIES["best-of-n"](n=n), st.integers(1, 12)),
-    st.just(STRATEGIES["cot"]()),
+    st.builds(lambda n: SelfConsistency(n=n), st.integers(1, 12)),
+    st.builds(lambda n: BestOfN(n=n), st.integers(1, 12)),
+    st.just(ChainOfThought()),
     st.builds(
-        lambda width, root, depth, formula: STRATEGIES["mcts"](
-            width=width, root_width=root, depth=depth, formula=formula
-        ),
+        lambda width, root, depth, formula: MCTS(width=width, root_width=root, depth=depth, formula=formula),
         st.integers(1, 3),
         st.integers(1, 4),
         st.integers(1, 4),

@@ -149,10 +149,17 @@ async def test_seconds_of_earlier_parts_count_after_a_resume() -> None:
 
     saver = InMemorySaver()
     never = asyncio.Event()
-    policy = Oracle(gate=lambda number: never.wait() if number > 5 else asyncio.sleep(0.05))
+    sixth = asyncio.Event()
+
+    async def gate(number: int) -> None:
+        await asyncio.sleep(0.05)
+        if number > 5:
+            sixth.set()
+            await never.wait()
+
+    policy = Oracle(gate=gate)
     work = asyncio.create_task(search(policy, budget=Budget(seconds=30), checkpoint=saver, concurrency=1))
-    while len(policy.requests) < 6:
-        await asyncio.sleep(0.01)
+    await sixth.wait()
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work

@@ -1,4 +1,4 @@
-"""Law 6: an unusable reply is one retry, then a `failed` event; never a wrong answer, never the run's end, never a hang."""
+"""Law 6: an unusable reply is one retry, then a `failed` event; never a wrong score, the run's end or a hang."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from tests.support.virtual_time import run_virtually
 from reflectree.agents import prompts
 from reflectree.agents.evaluators import judge
 from reflectree.models.base import Message, Request
+from reflectree.rlm_ops.events import Evaluated
 from reflectree.rlm_ops.step import Granularity, Path, Step
 from reflectree.rlm_ops.task import Example, Task
 
@@ -92,6 +93,6 @@ def test_a_hostile_model_reaches_neither_the_system_turn_nor_the_score(text: str
         if request.json_schema:
             user: Message = request.messages[-1]
             assert closings("solution", user.content.split("<solution>\n", 1)[1]) == 1
-    values = [event.value for event in result.trace if event.op == "evaluate"]
+    values = [event.value for event in result.trace if isinstance(event, Evaluated)]
     assert values
     assert max(values) < 0.2

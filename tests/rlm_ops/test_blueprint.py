@@ -51,7 +51,7 @@ def test_every_selection_can_be_made() -> None:
 
 def test_it_is_frozen() -> None:
     with pytest.raises(ValidationError):
-        tree().name = "other"  # type: ignore[misc]
+        tree().name = "other"
 
 
 def test_the_digest_is_of_what_changes_a_run() -> None:

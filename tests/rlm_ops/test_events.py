@@ -27,7 +27,7 @@ def test_a_row_is_plain_json() -> None:
 
 @pytest.mark.parametrize("field", ["text", "answer"])
 def test_half_a_surrogate_pair_is_replaced(field: str) -> None:
-    texts = {"text": "whole", "answer": "whole", field: "half \ud83d here, \U0001f600 whole"}
+    texts: dict[str, Any] = {"text": "whole", "answer": "whole", field: "half \ud83d here, \U0001f600 whole"}
     row = to_row(Grown(nodes=(0,), status="terminal", **texts))
     assert row[field] == "half ? here, \U0001f600 whole"
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from tests.support.event_strategies import History, histories, texts
 
 from reflectree.rlm_ops.errors import BadInput, TraceError
-from reflectree.rlm_ops.events import Answered, Began, Evaluated, Failed, Grown
+from reflectree.rlm_ops.events import Answered, Began, Evaluated, Event, Failed, Grown
 from reflectree.rlm_ops.trace import Trace, append, next_node_id, number
 from reflectree.rlm_ops.usage import Usage
 
 
 def small(text: str = "a step") -> Trace:
-    events = [
+    events: list[Event] = [
         Began(question="What?", width=2, root_width=2, depth=3, policy="p", seq=0),
         Grown(nodes=(0,), text=text, node=1, usage=Usage(1, 0, 10, 5, 0.5), seq=1),
         Evaluated(node=1, value=0.5, seq=2),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,8 @@ def test_unknown_dollars_never_become_zero(usage: Usage) -> None:
 
 @given(usages)
 def test_a_row_holds_everything(usage: Usage) -> None:
-    assert Usage(*usage.to_row()) == usage
+    row: list[Any] = usage.to_row()
+    assert Usage(*row) == usage
 
 
 def test_nothing_spent_is_false() -> None:

@@ -23,7 +23,7 @@ from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.task import Example
 from reflectree.rlm_ops.usage import Usage
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
 scores = st.floats(0, 1)
 ids = st.integers(0, 50)
 maybe_text = st.none() | texts

@@ -7,6 +7,7 @@ from tests.support.event_strategies import History
 
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.events import BackedUp, Evaluated, Grown, Pruned
+from reflectree.rlm_ops.step import Status
 from reflectree.rlm_ops.strategies import MCTS
 
 
@@ -22,7 +23,7 @@ def grow(
     live = history.live
     node = len(live)
     index = live.next_index("generate", (parent,))
-    status = "open" if answer is None else "terminal"
+    status: Status = "open" if answer is None else "terminal"
     history.tell(Grown(nodes=(parent,), index=index, text=f"step {node}", answer=answer, status=status, prior=prior))
     if value is not None:
         history.tell(Evaluated(node=node, value=value))
