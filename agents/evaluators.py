@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from reflectree.agents import prompts
 from reflectree.agents.base import AgentRun
@@ -224,7 +224,7 @@ def choose(
     if isinstance(given, Evaluator):
         return given
     if callable(given):
-        return FunctionEvaluator(given)
+        return FunctionEvaluator(cast(ScoreFunction, given))
     if given is not None:
         raise BadInput(f"evaluator={given!r}: give a function of a Path, or one of reflectree.evaluators")
     usable = task_verifier is not None and (oracle or not task_verifier.gold)

@@ -190,7 +190,7 @@ def _require_file(checkpoint: Checkpoint) -> None:
         raise BadInput(f"no checkpoint at {os.fspath(checkpoint)}: check the path")
 
 
-def _nothing(state: ReasoningState) -> ReasoningState:
+def _nothing(state: ReasoningState) -> dict[str, Any]:
     return {}
 
 

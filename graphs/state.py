@@ -35,7 +35,7 @@ class ReasoningInput(TypedDict):
     task: str | TaskInput
 
 
-class ReasoningState(TypedDict, total=False):
+class ReasoningState(TypedDict):
     """The graph's state.
 
     Attributes:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,14 +47,15 @@ def test_an_empty_task_is_refused(value: str) -> None:
 
 
 async def test_only_the_trace_grows_and_the_task_is_gone_after_the_first_superstep() -> None:
-    async def first(state: ReasoningState) -> ReasoningState:
+    async def first(state: ReasoningState) -> dict[str, Any]:
         return {"trace": [{"op": "task", "question": str(state.get("task"))}]}
 
-    async def second(state: ReasoningState) -> ReasoningState:
+    async def second(state: ReasoningState) -> dict[str, Any]:
         assert "task" not in state
         return {"trace": [{"op": "generate", "nodes": [0], "text": "a"}]}
 
     graph = StateGraph(ReasoningState).add_node("first", first).add_node("second", second)
     graph.add_edge("__start__", "first").add_edge("first", "second")
-    state = await graph.compile().ainvoke({"task": "Q?"})
+    task: Any = {"task": "Q?"}
+    state = await graph.compile().ainvoke(task)
     assert [(row["seq"], row.get("node")) for row in state["trace"]] == [(0, None), (1, 1)]
