@@ -20,24 +20,25 @@ FEW_TASKS = 30
 
 
 def table(report: Report) -> Table:
-    """One row a blueprint."""
+    """One row a blueprint, in 80 columns; figures are means over the tasks."""
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    made = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     made.add_column("blueprint", no_wrap=True)
-    for heading in ("right", "accuracy [95 %]", "found", "selected", "tokens (prompt + written)", "calls", "time"):
+    for heading in ("accuracy [95 %]", "found", "selected", "tokens", "written", "calls", "time"):
         made.add_column(heading, justify="right", no_wrap=True)
-    made.add_column("ended by", overflow="fold")
     for row in report.rows:
-        cells = (row.blueprint, _count(row.selected, row.n), _share(row.accuracy), *_found(row), _tokens(row),
-                 _calls(row), duration(row.wall_s), _ends(row))  # fmt: skip
+        cells = (row.blueprint, _share(row.accuracy), *_found(row), short(row.tokens), short(row.completion_tokens),
+                 f"{row.calls:.1f}", duration(row.wall_s))  # fmt: skip
         made.add_row(*(Text(one_line(cell)) for cell in cells))
     return made
 
 
 def lines(report: Report) -> Iterator[str]:
-    """What stands below the table: gains, then remarks."""
+    """What stands below the table: how runs ended, gains, remarks."""
+    if report.n:
+        yield "ended by: " + "; ".join(f"{one_line(row.blueprint)} {_ends(row)}" for row in report.rows)
     for difference in report.differences:
         yield gain(difference)
     yield from remarks(report)
@@ -59,6 +60,8 @@ def remarks(report: Report) -> Iterator[str]:
     if not report.complete:
         yield f"{report.n:,} of {many(settings.tasks, 'task')} counted: those that every blueprint has done"
     for row in report.rows:
+        if row.failed_calls:
+            yield f"{one_line(row.blueprint)}: {row.failed_calls:.2g} calls a task came to nothing"
         if row.unjudged:
             yield f"{row.blueprint}: the verifier could not judge {many(row.unjudged, 'answer')}; they count as wrong"
         ended = row.stop_reasons.get("budget:tokens", 0)
@@ -100,14 +103,6 @@ def _found(row: Summary) -> tuple[str, str]:
 
 def _share(interval: Interval) -> str:
     return f"{interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
-
-
-def _tokens(row: Summary) -> str:
-    return f"{short(row.tokens)} ({short(row.prompt_tokens)} + {short(row.completion_tokens)})"
-
-
-def _calls(row: Summary) -> str:
-    return f"{row.calls:.1f}" + (f" ({row.failed_calls:.1f} failed)" if row.failed_calls else "")
 
 
 def _ends(row: Summary) -> str:

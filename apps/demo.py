@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reflectree.apps.terminal import complain, console
+from reflectree.apps.terminal import complain, console, many
 from reflectree.rlm_ops.errors import ReflectreeError
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.task import Example, Task
@@ -157,10 +157,10 @@ def demo(count: int, tokens: int, seed: int, seconds: float) -> int:
 
     show = Show(console(), SEARCH)
     show.out.print(
-        f"{count} Countdown puzzles, seed {seed} · SmolLM2-135M on this machine · {tokens:,} tokens a puzzle"
+        f"{many(count, 'Countdown puzzle')}, seed {seed} · SmolLM2-135M on this machine · {tokens:,} tokens a puzzle"
     )
     try:
-        with show.out.status("loading reasoning-gym") as show.status:
+        with show.out.status("loading reasoning-gym", refresh_per_second=4) as show.status:
             show.tasks, plans = puzzles(count, seed), line_up()
             found = run_sync(compare(show.tasks, plans, show, tokens, seed, seconds - show.elapsed))
     except KeyboardInterrupt:

@@ -71,10 +71,10 @@ class Show:
         names, done = list(self.file.settings.blueprints), len(self.file.done)
         if done % len(names) == 0:
             puzzle = done // len(names)
-            verdicts = "   ".join(f"{name} {self.marks[name]}" for name in names)
-            asked = one_line(self.tasks[puzzle - 1].question)
+            verdicts = " ".join(f"{name} {self.marks[name]}" for name in names)
+            asked = one_line(self.tasks[puzzle - 1].question).removeprefix("Use ").rstrip(".")
             self.out.print(
-                f"{puzzle:3}/{len(self.tasks)}  {asked:<26} {verdicts}   {clock(self.elapsed)}",
+                f"{puzzle:2}/{len(self.tasks)} {clock(self.elapsed)} {asked:<23} {verdicts}",
                 overflow="ellipsis",
                 no_wrap=True,
             )
@@ -82,7 +82,7 @@ class Show:
 
     def _now_doing(self, what: str) -> None:
         if self.status is not None:
-            self.status.update(f"{what} · {clock(self.elapsed)}")
+            self.status.update(what)
 
     def _is_worth_more(self, result: Result) -> bool:
         """Whether a tree is better to look at than the one kept: solved, in many steps, and large."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -91,7 +92,7 @@ class Nodes:
         setup = self.setup
         event = answer_event(live.structure, setup.blueprint.selection, setup.verifier, state["reason"])
         if setup.on_event is not None:
-            setup.on_event(event, live.structure)
+            setup.on_event(replace(event, seq=live.structure.applied), live.structure)
         self.runs.drop(state["run"])
         return {"trace": [to_row(event)], "answer": event.answer}
 

@@ -30,12 +30,25 @@ def taskset(tmp_path: Path) -> Path:
 
 
 def test_the_table_is_on_stdout_with_tokens_beside_accuracy(cli: Cli, taskset: Path, model: str, scorer: str) -> None:
-    done = cli("bench", taskset, "-t", 600, "-m", model, "-e", scorer, *SMALL)
+    done = cli("bench", taskset, "-t", 1000, "-m", model, "-e", scorer, *SMALL)
     assert done.code == 0
     for name in ("cot", "mcts", "self-consistency", "best-of-n"):
         assert any(line.startswith(name) for line in done.out.splitlines())
-    assert "tokens (prompt + written)" in done.out
-    assert "found" in done.out
+    head = next(line for line in done.out.splitlines() if line.startswith("blueprint"))
+    assert head.split() == [
+        "blueprint",
+        "accuracy",
+        "[95",
+        "%]",
+        "found",
+        "selected",
+        "tokens",
+        "written",
+        "calls",
+        "time",
+    ]
+    assert all(len(line) <= 80 for line in done.out.partition("blueprint")[2].splitlines()[:5])
+    assert "ended by: cot complete 2x; mcts budget:tokens 2x; " in done.out
     assert "mcts against self-consistency: no gain (" in done.out
     assert "mcts against best-of-n: no gain (" in done.out
     assert "2 tasks can only show very large differences" in done.out
@@ -45,19 +58,19 @@ def test_the_table_is_on_stdout_with_tokens_beside_accuracy(cli: Cli, taskset: P
 
 
 def test_json_is_exactly_one_object(cli: Cli, taskset: Path, model: str, scorer: str) -> None:
-    done = cli("bench", taskset, "-b", "mcts", "-t", 600, "-m", model, "-e", scorer, "--json", "-q", "-n", 1, *SMALL)
+    done = cli("bench", taskset, "-b", "mcts", "-t", 1000, "-m", model, "-e", scorer, "--json", "-q", "-n", 1, *SMALL)
     assert (done.code, done.err.replace("a print of mine\n", "")) == (0, "")
     assert set(done.data) == {"settings", "n", "complete", "blueprints", "differences"}
     assert [row["blueprint"] for row in done.data["blueprints"]] == ["mcts", "self-consistency", "best-of-n"]
     assert set(done.data["blueprints"][0]) >= ROW
     assert set(done.data["blueprints"][0]["accuracy"]) == {"estimate", "low", "high"}
     assert done.data["settings"]["evaluator"] == scorer
-    assert all(row["tokens"] <= 600 for row in done.data["blueprints"])
+    assert all(row["tokens"] <= 1000 for row in done.data["blueprints"])
 
 
 def test_the_same_command_goes_on(cli: Cli, taskset: Path, server: Remote, scorer: str, tmp_path: Path) -> None:
     out, model = tmp_path / "out.jsonl", f"{server.base_url}#loopback"
-    command = ("bench", taskset, "-t", 400, "-m", model, "-e", scorer, "-o", out, "--json", *SMALL)
+    command = ("bench", taskset, "-t", 1000, "-m", model, "-e", scorer, "-o", out, "--json", *SMALL)
     first = cli(*command)
     paid = server.counters()["answered"]
     assert cli(*command).data == first.data
@@ -72,10 +85,10 @@ def test_the_same_command_goes_on(cli: Cli, taskset: Path, server: Remote, score
 def test_a_file_of_other_settings_is_refused(cli: Cli, taskset: Path, model: str, scorer: str, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     command = ("bench", taskset, "-m", model, "-e", scorer, "-o", out, *SMALL)
-    assert cli(*command, "-t", 400).code == 0
-    done = cli(*command, "-t", 500)
+    assert cli(*command, "-t", 1000).code == 0
+    done = cli(*command, "-t", 1100)
     assert (done.code, done.out) == (2, "")
-    assert "holds another benchmark (tokens 400, not 500)" in done.err
+    assert "holds another benchmark (tokens 1000, not 1100)" in done.err
 
 
 @pytest.fixture
@@ -93,7 +106,21 @@ def test_ctrl_c_keeps_what_is_done(cli: Cli, taskset: Path, slow: Remote, scorer
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    command = ("bench", taskset, "-t", 600, "-m", f"{slow.base_url}#loopback", "-e", scorer, "-o", out, "-j", 1, *SMALL)
+    command = (
+        "bench",
+        taskset,
+        "-t",
+        1000,
+        "-m",
+        f"{slow.base_url}#loopback",
+        "-e",
+        scorer,
+        "-o",
+        out,
+        "-j",
+        1,
+        *SMALL,
+    )
     done = cli(*command)
     assert done.code == 130
     assert "kept in" in done.err
@@ -134,7 +161,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 
 def test_an_endpoint_that_is_not_there_is_exit_code_4(cli: Cli, taskset: Path, scorer: str, tmp_path: Path) -> None:
-    done = cli("bench", taskset, "-t", 600, "-m", "http://127.0.0.1:9/v1#m", "-e", scorer, *SMALL)
+    done = cli("bench", taskset, "-t", 1000, "-m", "http://127.0.0.1:9/v1#m", "-e", scorer, *SMALL)
     assert (done.code, done.out) == (4, "")
 
 

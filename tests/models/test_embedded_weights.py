@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,20 @@ gguf = pytest.importorskip("gguf")
 pytest.importorskip("filelock")
 
 SHAPE = (4, 64)
+MAKE_AND_LOG = """
+import sys
+from pathlib import Path
+from reflectree.models.embedded import weights
+
+source, directory, log = map(Path, sys.argv[1:])
+
+def told(text, part):
+    if part == 1.0:
+        with log.open("a") as stream:
+            stream.write("made\\n")
+
+assert weights.is_sound(weights.cached_weights(source, directory, told), source)
+"""
 
 
 def make_model(path: Path, seed: int = 0) -> Path:
@@ -122,23 +137,10 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_at_once_make_it_once(tmp_path: Path) -> None:
     source, directory, log = make_model(tmp_path / "a.gguf"), tmp_path / "cache", tmp_path / "log"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_make_and_log, args=(source, directory, log)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    command = [sys.executable, "-c", MAKE_AND_LOG, str(source), str(directory), str(log)]
+    workers = [subprocess.Popen(command) for _ in range(2)]
+    assert [worker.wait(60) for worker in workers] == [0, 0]
     assert log.read_text("utf-8") == "made\n"
-
-
-def _make_and_log(source: Path, directory: Path, log: Path) -> None:
-    def told(_text: str, part: float) -> None:
-        if part == 1.0:
-            with log.open("a", encoding="utf-8") as stream:
-                stream.write("made\n")
-
-    assert weights.is_sound(weights.cached_weights(source, directory, told), source)
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
