@@ -6,8 +6,6 @@ reached or refuses, 130 interrupted and saved. `REFLECTREE_DEBUG=1` shows the tr
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import io
 import os
 import sys
@@ -16,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from reflectree.apps import doctor, listing, solving, traces
+from reflectree.apps import bench_command, doctor, listing, solving, traces
 from reflectree.apps.terminal import complain
 from reflectree.rlm_ops.errors import ReflectreeError
 
@@ -30,8 +28,7 @@ app = typer.Typer(
 )
 app.command()(solving.solve)
 app.command()(solving.resume)
-if importlib.util.find_spec("reflectree.apps.bench_command") is not None:
-    app.command()(importlib.import_module("reflectree.apps.bench_command").bench)
+app.command()(bench_command.bench)
 app.add_typer(traces.app, name="trace")
 app.add_typer(listing.app, name="blueprints")
 app.command()(doctor.doctor)
