@@ -11,19 +11,20 @@ import itertools
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from reflectree.agents.base import Agent
 from reflectree.models.base import PolicyModel
-from reflectree.models.calling import FAILED_CALL, Caller, Retries
+from reflectree.models.calling import Caller, Retries
 from reflectree.rlm_ops.budget import Budget, Ledger
 from reflectree.rlm_ops.calls import PURE, Call
 from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ReflectreeError
-from reflectree.rlm_ops.events import Event, Failed, Row, from_row, to_row
+from reflectree.rlm_ops.events import Answered, Event, Failed, Row, from_row, to_row
 from reflectree.rlm_ops.operators import PURE_OPERATORS
 from reflectree.rlm_ops.strategies import Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.trace import number
-from reflectree.rlm_ops.usage import NO_USAGE
+from reflectree.rlm_ops.usage import NO_USAGE, Usage, total_of_rows
 
 OnEvent = Callable[[Event, ReasoningStructure], None]
 
@@ -303,15 +304,34 @@ class LiveRun:
 
     def _cut(self) -> None:
         """Out of time: give up the calls in flight. They may have been paid, so they stay on the bill."""
+        usage = self._unbilled()
         for task, group in self._tasks.items():
             task.cancel()
-            for position, call in enumerate(group):
+            for call in group:
                 self._busy[call.op] -= 1
-                usage = NO_USAGE if position else FAILED_CALL
                 event = Failed(of=call.op, nodes=call.nodes, index=call.index, reason="cut: out of time", usage=usage)
                 self._settled.setdefault(call.op, []).append(to_row(event))
+                usage = NO_USAGE  # the bill of all stands on the first
         self._tasks.clear()
         self._wake.set()
+
+    def _unbilled(self) -> Usage:
+        """What calls that no event tells of have cost: the attempts in flight, and those before them."""
+        rows = [row["usage"] for rows in self._settled.values() for row in rows if "usage" in row]
+        billed, spent = self.structure.usage + total_of_rows(rows), self.ledger.spent
+        calls = max(0, spent.calls - billed.calls) + self.ledger.calls_held
+        unknown = spent.usd is None or billed.usd is None
+        return Usage(
+            calls,
+            calls,
+            max(0, spent.prompt_tokens - billed.prompt_tokens),
+            max(0, spent.completion_tokens - billed.completion_tokens),
+            None if unknown else max(0.0, (spent.usd or 0.0) - (billed.usd or 0.0)),
+        )
+
+    def end(self, event: Answered) -> None:
+        """Show the last event."""
+        self._show(replace(event, seq=self.structure.applied))
 
     def close(self) -> None:
         """Cancel whatever is in flight."""

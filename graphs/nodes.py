@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -91,8 +90,7 @@ class Nodes:
             return Command(goto="controller")
         setup = self.setup
         event = answer_event(live.structure, setup.blueprint.selection, setup.verifier, state["reason"])
-        if setup.on_event is not None:
-            setup.on_event(replace(event, seq=live.structure.applied), live.structure)
+        live.end(event)
         self.runs.drop(state["run"])
         return {"trace": [to_row(event)], "answer": event.answer}
 

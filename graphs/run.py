@@ -46,6 +46,7 @@ async def asolve(
     evaluator: Any = None,
     verifier: Verifier | None = None,
     judge: Any = None,
+    memory: None = None,
     budget: Budget | None = None,
     concurrency: int = 8,
     seed: int = 0,
@@ -66,6 +67,7 @@ async def asolve(
             `reflectree.evaluators`. Without one: a verifier that needs no gold, else the policy as its judge.
         verifier: What says whether the answer is right. One that knows the gold answer only reports, at the end.
         judge: The model that judges, where it is not the policy.
+        memory: Kept for what a run may recall; this release has none, and anything but `None` is refused.
         budget: Hard caps on calls, tokens, dollars and seconds.
         concurrency: Calls in flight at once.
         seed: Seed of all sampling.
@@ -83,6 +85,8 @@ async def asolve(
         BadInput: Something given cannot work. Nothing was paid.
         ModelError: The model cannot be reached or refuses, and there is no answer yet.
     """
+    if memory is not None:
+        raise BadInput("memory=: this release has no memory yet; leave it out")
     words = task if isinstance(task, Task) else Task(task)
     setup = prepare(
         blueprint,

@@ -26,7 +26,6 @@ from reflectree.rlm_ops.errors import (
 )
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
-FAILED_CALL = Usage(calls=1, failed_calls=1)
 HOPELESS = frozenset({401, 402, 403, 404})
 """Statuses that no other request will escape; a 400 or 413 may be about one prompt, and fails that one."""
 GRACE = 1.0

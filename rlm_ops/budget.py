@@ -91,9 +91,9 @@ class Ledger:
         return None if cap is None else max(0.0, cap - self.elapsed)
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing is reserved."""
-        return self._held_calls == 0
+    def calls_held(self) -> int:
+        """Requests reserved and not settled: those on their way now."""
+        return self._held_calls
 
     def reserve(self, tokens: int, usd: float = 0.0, calls: int = 1) -> Reservation:
         """Hold the most that `calls` requests can cost together.

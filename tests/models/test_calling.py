@@ -104,7 +104,7 @@ def test_out_of_attempts_the_whole_bill_is_kept() -> None:
     with pytest.raises(TransientModelError, match="503") as error:
         call(line, ledger=ledger, retries=Retries(attempts=3))
     assert spent_by(error.value) == ledger.spent == Usage(3, 3)
-    assert ledger.idle
+    assert not ledger.calls_held
     assert spent_by(ValueError()) == NO_USAGE
 
 
@@ -258,11 +258,11 @@ def test_a_cancelled_call_gives_its_reservation_back_and_stays_on_the_bill() -> 
     async def story() -> None:
         task = asyncio.create_task(Caller(Line(hangs), ledger).call(REQUEST, usable))
         await asyncio.sleep(1)
-        assert not ledger.idle
+        assert ledger.calls_held
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     run_virtually(story())
-    assert ledger.idle
+    assert not ledger.calls_held
     assert ledger.spent == Usage(1, 1)

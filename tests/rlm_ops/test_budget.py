@@ -52,7 +52,7 @@ def test_no_sequence_of_reservations_passes_a_cap(
         assert ledger.spent.calls + sum(r.calls for r in held) <= calls
         assert ledger.spent.tokens + sum(r.tokens for r in held) <= tokens
         assert (ledger.spent.usd or 0) + sum(r.usd for r in held) <= usd + 1e-9
-        assert ledger.idle == (not held)
+        assert ledger.calls_held == sum(reservation.calls for reservation in held)
     assert caps <= {"calls", "tokens", "usd"}
 
 
