@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,16 +94,17 @@ def test_a_file_of_other_settings_is_refused(cli: Cli, taskset: Path, model: str
 
 @pytest.fixture
 def slow() -> Iterator[Remote]:
-    with LoopbackServer.in_process(reply="Answer: 23", latency=0.02) as remote:
+    with LoopbackServer.in_process(reply="Answer: 23", latency=0.1) as remote:
         yield remote
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done(cli: Cli, taskset: Path, slow: Remote, scorer: str, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
 
     def interrupt() -> None:
         while not out.exists() or out.read_bytes().count(b"\n") < 4:
-            pass
+            time.sleep(0.005)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
