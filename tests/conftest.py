@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -11,6 +12,9 @@ os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 os.environ["LANGSMITH_TRACING"] = "false"
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# A runner started in the background ignores Ctrl-C and hands that down: the tests that send it must not inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("reflectree", deadline=None, print_blob=True)
 settings.load_profile("reflectree")
