@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from reflectree.models.calling import Caller
+from reflectree.rlm_ops.budget import Ledger
 from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.structure import ReasoningStructure
@@ -26,6 +27,11 @@ class AgentRun(Protocol):
     @property
     def seed(self) -> int:
         """The run's seed."""
+        ...
+
+    @property
+    def ledger(self) -> Ledger:
+        """The run's account, for nested runs."""
         ...
 
     def caller(self, role: str) -> Caller:

@@ -42,6 +42,7 @@ class LiveRun:
         rows: The trace so far.
         elapsed: Seconds spent before, where the run is resumed.
         linger: Seconds in which calls that settle together are gathered into one superstep.
+        parent: The account of the run this one is nested in.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class LiveRun:
         retries: Retries | None = None,
         linger: float = 0.001,
         on_event: OnEvent | None = None,
+        parent: Ledger | None = None,
     ) -> None:
         self.structure = ReasoningStructure()
         self.seed = seed
@@ -79,7 +81,7 @@ class LiveRun:
         self.on_event = on_event
         if len(rows) == 1:  # a fresh run: its first event has not been shown yet, those of a resumed one have
             self._tell(from_row(rows[0]))
-        self.ledger = Ledger(budget, spent=self.structure.usage, elapsed=elapsed)
+        self.ledger = Ledger(budget, spent=self.structure.usage, elapsed=elapsed, parent=parent)
         self._callers = {role: Caller(model, self.ledger, retries) for role, model in models.items()}
         self._tasks: dict[asyncio.Task[None], list[Call]] = {}
         self._busy: Counter[str] = Counter()
@@ -309,7 +311,9 @@ class LiveRun:
             task.cancel()
             for call in group:
                 self._busy[call.op] -= 1
-                event = Failed(of=call.op, nodes=call.nodes, index=call.index, reason="cut: out of time", usage=usage)
+                event = Failed(
+                    of=call.op, nodes=call.nodes, index=call.index, how=call.how, reason="cut: out of time", usage=usage
+                )
                 self._settled.setdefault(call.op, []).append(to_row(event))
                 usage = NO_USAGE  # the bill of all stands on the first
         self._tasks.clear()

@@ -109,7 +109,7 @@ class AgentNode:
         if live is None or not live.takes(op, state.get("turn", "")):
             return {}  # resumed in another process, or from an earlier checkpoint: the controller will ask again
         try:
-            rows = await live.work(op, [Call(op, tuple(nodes), index) for nodes, index in state["calls"]])
+            rows = await live.work(op, [Call(op, tuple(nodes), index, *how) for nodes, index, *how in state["calls"]])
         except BaseException:
             self._runs.drop(state["run"])
             raise
@@ -117,7 +117,11 @@ class AgentNode:
 
 
 def _agent_input(key: str, turn: str, calls: Sequence[Call]) -> AgentInput:
-    return {"run": key, "turn": turn, "calls": [[list(call.nodes), call.index] for call in calls]}
+    return {"run": key, "turn": turn, "calls": [_words(call) for call in calls]}
+
+
+def _words(call: Call) -> list[Any]:
+    return [list(call.nodes), call.index, call.how] if call.how else [list(call.nodes), call.index]
 
 
 def _check_same_run(setup: Setup, rows: Sequence[Row]) -> None:

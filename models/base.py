@@ -40,6 +40,7 @@ class Request:
         top_logprobs: Alternatives a token whose log-probabilities are wanted; 0 wants none, 1 the chosen token's.
         prefill: Text the assistant's turn already begins with; the reply continues it and does not repeat it.
         json_schema: A JSON schema the reply must follow, where the provider can enforce one.
+        diverse: Search the `n` samples with the server's diverse beam search, where it has one.
         timeout: Seconds after which the attempt is cut.
     """
 
@@ -53,6 +54,7 @@ class Request:
     top_logprobs: int = 0
     prefill: str = ""
     json_schema: dict[str, Any] | None = None
+    diverse: bool = False
     timeout: float = 60.0
 
 
@@ -64,6 +66,7 @@ class Choice:
         text: What was written, without prefill, stop string or hidden reasoning.
         finish: Why it ended.
         token_logprobs: Log-probability of each written token, where the provider gives them.
+        alternatives: For each written token the log-probabilities of the best ones at its place, where asked for.
         reasoning: Hidden or separate thought, where the provider shows it.
     """
 
@@ -71,6 +74,7 @@ class Choice:
     finish: Finish = "stop"
     token_logprobs: tuple[float, ...] | None = None
     reasoning: str = ""
+    alternatives: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class Capabilities:
         seed: Seeds are honoured.
         json_schema: A JSON schema can be enforced.
         temperature: Sampling parameters are accepted.
+        diverse_beams: The server can search `n` samples by diverse beams.
         hidden_reasoning: The model may spend `max_tokens` on thought that is not in the text.
         max_concurrency: Most requests worth sending at once; `None` means no limit is known.
         context_tokens: Most tokens of prompt and reply together; `None` means unknown.
@@ -107,6 +112,7 @@ class Capabilities:
     seed: bool = True
     json_schema: bool = False
     temperature: bool = True
+    diverse_beams: bool = False
     hidden_reasoning: bool = False
     max_concurrency: int | None = None
     context_tokens: int | None = None

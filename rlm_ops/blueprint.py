@@ -6,55 +6,22 @@ holds nothing live: models, verifiers and memories are given to a run beside it.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, WrapValidator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.settings import Aggregate, Enrich, Evaluate, Generate, Part, Refine
 from reflectree.rlm_ops.step import Granularity
-from reflectree.rlm_ops.strategies import STRATEGIES, Strategy
+from reflectree.rlm_ops.strategies.parse import AnyStrategy, nearest
+
+__all__ = ["Blueprint", "Caps", "Evaluate", "Generate", "Operators", "Scheme", "digest_of", "nearest"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """`known` as words for an error, the most similar name first."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}? known: {', '.join(known)}" if close else f"known: {', '.join(known)}"
-
-
-def _parse_strategy(value: Any, _: Any) -> Strategy:
-    if isinstance(value, Strategy):
-        return value
-    if isinstance(value, str):
-        value = {"name": value}
-    if not isinstance(value, Mapping) or "name" not in value:
-        raise ValueError("name a strategy: {name: mcts, ...}")
-    parameters = dict(value)
-    name = parameters.pop("name")
-    if name not in STRATEGIES:
-        raise ValueError(f"unknown strategy {name!r}; {nearest(str(name), list(STRATEGIES))}")
-    strategy = STRATEGIES[name]
-    for key in parameters:
-        if key not in strategy.model_fields:
-            raise ValueError(f"unknown key {key!r}; {nearest(str(key), list(strategy.model_fields))}")
-    return strategy.model_validate(parameters)
-
-
-def _dump_strategy(strategy: Strategy) -> dict[str, Any]:
-    return {"name": strategy.name, **strategy.model_dump()}
-
-
-AnyStrategy = Annotated[Strategy, WrapValidator(_parse_strategy), PlainSerializer(_dump_strategy)]
-
-
-class Scheme(_Part):
+class Scheme(Part):
     """What grows and how: the structure, the size of a step, the strategy with its parameters."""
 
     structure: Literal["chain", "tree", "dag", "forest"] = "tree"
@@ -62,49 +29,17 @@ class Scheme(_Part):
     strategy: AnyStrategy
 
 
-class Generate(_Part):
-    """Settings of the generator agent.
-
-    Attributes:
-        temperature: Sampling temperature; `None` leaves it to the provider.
-        max_tokens: Most tokens a sample may write.
-        delimiter: What ends a step (granularity `step`).
-        timeout: Seconds after which a call is cut.
-        priors: Ask for log-probabilities and use them as priors.
-    """
-
-    temperature: float | None = Field(default=0.8, ge=0)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int = Field(default=1024, ge=1)
-    delimiter: str = "\n"
-    timeout: float = Field(default=120.0, gt=0)
-    priors: bool = False
-
-
-class Evaluate(_Part):
-    """Settings of the evaluator agent.
-
-    Attributes:
-        kind: `auto` takes the evaluator given to the run, else a verifier that knows no gold answer, else a judge.
-        rubric: What the judge is asked to look at.
-        rollouts: Completions sampled per evaluation (`rollouts`).
-    """
-
-    kind: Literal["auto", "verifier", "judge", "rollouts"] = "auto"
-    rubric: str = "Is each step correct, and does it bring the answer closer?"
-    rollouts: int = Field(default=4, ge=1)
-    max_tokens: int = Field(default=256, ge=1)
-    timeout: float = Field(default=120.0, gt=0)
-
-
-class Operators(_Part):
+class Operators(Part):
     """Settings of the operators' agents."""
 
     generate: Generate = Generate()
+    refine: Refine = Refine()
+    aggregate: Aggregate = Aggregate()
+    enrich: Enrich = Enrich()
     evaluate: Evaluate = Evaluate()
 
 
-class Caps(_Part):
+class Caps(Part):
     """The blueprint's own budget; a run's budget takes the smaller cap of each kind."""
 
     calls: int | None = Field(default=None, ge=0)
@@ -113,7 +48,10 @@ class Caps(_Part):
     seconds: float | None = Field(default=None, ge=0)
 
 
-class Blueprint(_Part):
+Selection = Literal["value", "visits", "majority", "weighted_vote", "verified", "borda", "discriminated"]
+
+
+class Blueprint(Part):
     """A reasoning system.
 
     Example:
@@ -127,8 +65,24 @@ class Blueprint(_Part):
     source: str = ""
     scheme: Scheme
     operators: Operators = Operators()
-    selection: Literal["value", "visits", "majority", "weighted_vote", "verified"] = "value"
+    selection: Selection = "value"
     budget: Caps = Caps()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """The strategy asks for nothing that the rest does not define."""
+        strategy, structure = self.scheme.strategy, self.scheme.structure
+        if "aggregate" in strategy.uses() and structure != "dag":
+            raise ValueError(
+                f"scheme.structure: strategy {strategy.name} merges nodes, which makes a dag and no {structure}"
+            )
+        for op, how in strategy.variants():
+            known = list(getattr(self.operators, op).variants) if hasattr(self.operators, op) else []
+            if how and how not in known:
+                raise ValueError(
+                    f"operators.{op}.variants: strategy {strategy.name} asks for the variant {how!r}; {nearest(how, known)}"
+                )
+        return self
 
     @classmethod
     def parse(cls, data: Mapping[str, Any], *, origin: str = "blueprint") -> Blueprint:
@@ -173,6 +127,8 @@ def digest_of(data: Mapping[str, Any]) -> str:
 
 def _explain(cls: type[BaseModel], problem: Any) -> str:
     path = ".".join(str(part) for part in problem["loc"])
+    if not path:  # a rule over several fields names the one it is about itself
+        return str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         model: Any = cls
         for part in problem["loc"][:-1]:

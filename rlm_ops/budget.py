@@ -56,10 +56,14 @@ class Ledger:
         budget: The caps.
         spent: What was already spent, read from the trace when a run is resumed.
         elapsed: Seconds already spent before.
+        parent: The account of the run this one is nested in: what is reserved here is reserved there too.
         clock: Monotonic seconds; tests pass their own.
     """
 
-    __slots__ = ("_clock", "_held_calls", "_held_tokens", "_held_usd", "_started", "budget", "overrun", "spent")
+    __slots__ = (
+        *("_clock", "_held_calls", "_held_tokens", "_held_usd", "_parent", "_started", "_upper"),
+        *("budget", "overrun", "spent"),
+    )
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class Ledger:
         *,
         spent: Usage = NO_USAGE,
         elapsed: float = 0.0,
+        parent: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.budget = budget
@@ -78,6 +83,8 @@ class Ledger:
         self._held_calls = 0
         self._held_tokens = 0
         self._held_usd = 0.0
+        self._parent = parent
+        self._upper: dict[int, Reservation] = {}
 
     @property
     def elapsed(self) -> float:
@@ -86,9 +93,11 @@ class Ledger:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the cap, or `None` without one."""
+        """Seconds until the nearest cap, or `None` without one."""
         cap = self.budget.seconds
-        return None if cap is None else max(0.0, cap - self.elapsed)
+        own = None if cap is None else max(0.0, cap - self.elapsed)
+        above = self._parent.seconds_left if self._parent else None
+        return own if above is None else above if own is None else min(own, above)
 
     @property
     def calls_held(self) -> int:
@@ -112,20 +121,30 @@ class Ledger:
             raise BudgetRefused("usd")
         if budget.seconds is not None and self.elapsed >= budget.seconds:
             raise BudgetRefused("seconds")
+        reservation = Reservation(calls, tokens, usd)
+        if self._parent is not None:
+            self._upper[id(reservation)] = self._parent.reserve(tokens, usd, calls)
         self._held_calls += calls
         self._held_tokens += tokens
         self._held_usd += usd
-        return Reservation(calls, tokens, usd)
+        return reservation
 
     def settle(self, reservation: Reservation, usage: Usage) -> None:
         """Replace a reservation by what the call really cost; where it does not say, that is the most it could."""
-        self.release(reservation)
+        self._let_go(reservation)
+        if self._parent is not None:
+            self._parent.settle(self._upper.pop(id(reservation)), usage)
         self.spent = self.spent + (replace(usage, usd=reservation.usd) if usage.usd is None else usage)
         if usage.tokens > reservation.tokens:
             self.overrun = max(self.overrun, usage.tokens - reservation.tokens)
 
     def release(self, reservation: Reservation) -> None:
         """Give a reservation back: the call was never sent."""
+        self._let_go(reservation)
+        if self._parent is not None:
+            self._parent.release(self._upper.pop(id(reservation)))
+
+    def _let_go(self, reservation: Reservation) -> None:
         self._held_calls -= reservation.calls
         self._held_tokens -= reservation.tokens
         self._held_usd -= reservation.usd

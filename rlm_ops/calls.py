@@ -27,7 +27,7 @@ OPERATORS: tuple[Operator, ...] = get_args(Operator)
 GROWING: frozenset[str] = frozenset({"generate", "refine", "aggregate", "restructure"})
 """Operators that add nodes."""
 
-PURE: frozenset[str] = frozenset({"prune", "select", "backtrack", "backpropagate"})
+PURE: frozenset[str] = frozenset({"prune", "select", "backtrack", "backpropagate", "restructure"})
 """Operators that need no model: the controller applies them itself."""
 
 
@@ -40,12 +40,16 @@ class Call:
         nodes: The node ids it is applied to; several for *aggregate*.
         index: Which application of this operator to these nodes it is, from 0: the third sample of a node has index 2.
             Together the three fields identify the call for ever, in a resumed run too.
+        how: Which of the blueprint's variants of the operator carries it out ("" for its plain settings), or which way
+            a pure operator works. It is written to the trace and is no part of the identity: indices count over all
+            variants.
         reason: Why a pure operator is applied, for the trace; no part of the identity.
     """
 
     op: Operator
     nodes: tuple[int, ...]
     index: int = 0
+    how: str = field(default="", compare=False)
     reason: str = field(default="", compare=False)
 
     def seed(self, run_seed: int) -> int:

@@ -33,6 +33,8 @@ class Began:
         policy: Name of the policy model.
         evaluator: Name of the evaluator, or "" where none scores.
         verifier: Name of the verifier (never its gold answer).
+        ops: The operators that grow a node below the root, which together count against its width.
+        backup: The rule by which values are backed up and its parameters, `{"rule": "max"}`; the mean where empty.
     """
 
     op: ClassVar[str] = "task"
@@ -45,6 +47,8 @@ class Began:
     width: int = 1
     root_width: int = 1
     depth: int = 1
+    ops: tuple[str, ...] = ("generate",)
+    backup: dict[str, Any] = field(default_factory=dict)
     policy: str = ""
     evaluator: str = ""
     verifier: str = ""
@@ -55,16 +59,23 @@ class Began:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grown:
-    """A step was added under one parent (*generate*, *refine*) or several (*aggregate*).
+    """A step was added under one parent (*generate*, *refine*, *restructure*) or several (*aggregate*).
 
     Attributes:
         op: The operator that added it.
         nodes: The parents; the first is the primary one, along which paths run and values are backed up.
         index: The call's index.
         node: The new node's id: dense, in order of arrival, given when the event is appended to a trace.
+        after: The node after whose path the text is read, where it is not the primary parent: a refinement stands in
+            its parent's place, a merge after the nearest step its parents share.
         prior: The policy's own probability of the step relative to its siblings' lengths: exp of the mean token
             log-probability, in (0, 1]; `None` where the model gives no log-probabilities.
+        confidence: Mean confidence of the step's tokens (Marco-o1), in [0, 1], where it was asked for.
+        how: The variant of the operator.
+        source: Who gave the feedback behind a refinement: `verifier`, `tests`, `tool`, `critic`, `self`.
+        note: That feedback, or the thought behind the step, in words.
         run: The nested run whose outcome the step is, where it is one; its bill is part of `usage`.
+        trace: The events of that run.
     """
 
     op: GrowingOp = "generate"
@@ -75,8 +86,14 @@ class Grown:
     granularity: Granularity = "step"
     status: Status = "open"
     answer: str | None = None
+    after: int = -1
     prior: float | None = None
+    confidence: float | None = None
+    how: str = ""
+    source: str = ""
+    note: str = ""
     run: str = ""
+    trace: tuple[Row, ...] = ()
     usage: Usage = NO_USAGE
     seq: int = -1
 
@@ -87,6 +104,10 @@ class Evaluated:
 
     Attributes:
         value: The score, in [0, 1].
+        against: The node it was compared with; the value is then the chance that `node` is the better of the two, and
+            no evaluation of `node` by itself. -1 where there is none.
+        aside: The value is an observation (how hard is the task? is the solution finished?) and is not backed up.
+        how: The variant of the operator.
         source: Who says so: `function`, `verifier`, `judge`, `rollouts`, `value-model`.
         note: The evaluator's reason, in words, where it gave one.
     """
@@ -95,6 +116,9 @@ class Evaluated:
     node: int
     index: int = 0
     value: float
+    against: int = -1
+    aside: bool = False
+    how: str = ""
     source: str = ""
     note: str = ""
     usage: Usage = NO_USAGE
@@ -134,12 +158,24 @@ class Backtracked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enriched:
-    """A node's content was updated in place, as a new version."""
+    """A node's content was updated in place, as a new version: an observation, an output, a lesson was added.
+
+    Attributes:
+        text: The whole new text.
+        status: The new status; "" leaves it as it is.
+        how: The variant of the operator.
+        source: Where the new content comes from: `tool`, `code`, `reflection`.
+        note: What was added, in words.
+    """
 
     op: ClassVar[str] = "enrich"
     node: int
     text: str
+    status: Status | Literal[""] = ""
     answer: str | None = None
+    how: str = ""
+    source: str = ""
+    note: str = ""
     usage: Usage = NO_USAGE
     index: int = 0
     seq: int = -1
@@ -153,6 +189,7 @@ class Failed:
     of: str
     nodes: tuple[int, ...]
     index: int = 0
+    how: str = ""
     reason: str = ""
     usage: Usage = NO_USAGE
     seq: int = -1
@@ -197,7 +234,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     cls: tuple((spec.name, _default(spec)) for spec in fields(cls) if spec.name not in ("seq", "op"))
     for cls in set(_CLASSES.values())
 }
-_TUPLES = frozenset({"nodes", "tools"})
+_TUPLES = frozenset({"nodes", "tools", "ops", "trace"})
 
 
 def to_row(event: Event) -> Row:
@@ -237,8 +274,10 @@ def from_row(row: Mapping[str, Any]) -> Event:
             values["usage"] = Usage(*values["usage"])
         if cls is Grown:
             values["op"] = op
+            values["trace"] = tuple(values.get("trace", ()))
         elif cls is Began:
             values["tools"] = tuple(values.get("tools", ()))
+            values["ops"] = tuple(values.get("ops", ("generate",)))
             values["examples"] = tuple(Example(q, tuple(steps), a) for q, steps, a in values.get("examples", ()))
         event: Event = cls(**values)
     except (TypeError, ValueError) as error:

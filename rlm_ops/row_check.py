@@ -62,6 +62,15 @@ def _example(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and _text(value[0]) and _texts(value[1]) and _text(value[2])
 
 
+def _rows(value: Any) -> bool:
+    """The events of a nested run, which may hold nested runs in their turn."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        return False
+    for row in value:
+        check_row(row)
+    return True
+
+
 def _usage(value: Any) -> bool:
     if not isinstance(value, list) or len(value) > 5:
         return False
@@ -74,19 +83,27 @@ def _or_none(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("seq", "index", "to", "width", "root_width", "depth"), _id),
-    **dict.fromkeys(("text", "note", "source", "reason", "context", "of", "granularity", "status"), _text),
-    **dict.fromkeys(("policy", "evaluator", "verifier", "task_id", "stop_reason", "selection"), _text),
-    **dict.fromkeys(("prior", "score"), _or_none(_number)),
+    **dict.fromkeys(
+        ("text", "note", "source", "reason", "context", "of", "granularity", "status", "how", "run"), _text
+    ),
+    **dict.fromkeys(("policy", "evaluator", "verifier", "task_id", "stop_reason", "selection", "how", "run"), _text),
+    **dict.fromkeys(("prior", "score", "confidence"), _or_none(_number)),
     **dict.fromkeys(("correct", "in_structure"), _or_none(lambda value: isinstance(value, bool))),
+    "after": _node,
+    "against": _node,
     "answer": _or_none(_text),
+    "aside": lambda value: isinstance(value, bool),
+    "backup": lambda value: isinstance(value, dict),
     "blueprint": lambda value: isinstance(value, dict),
     "examples": lambda value: isinstance(value, list) and all(map(_example, value)),
     "node": _node,
     "nodes": _ids,
+    "ops": lambda value: _texts(value) and bool(value),
     "oracle": lambda value: isinstance(value, bool),
     "question": lambda value: _text(value) and bool(value.strip()),
     "seed": _whole,
     "tools": _texts,
+    "trace": _rows,
     "usage": _usage,
     "value": _number,
 }

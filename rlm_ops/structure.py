@@ -12,9 +12,11 @@ visits of its primary children.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reflectree.rlm_ops.arrays import ROOT, NodeArrays
+from reflectree.rlm_ops.backup import BackupRule, Node, backup_rule
 from reflectree.rlm_ops.calls import GROWING, Call
 from reflectree.rlm_ops.errors import TraceError
 from reflectree.rlm_ops.events import (
@@ -37,6 +39,8 @@ from reflectree.rlm_ops.usage import NO_USAGE, Usage
 class ReasoningStructure(NodeArrays):
     """A chain, tree, DAG or forest of steps: what `NodeArrays` holds, kept up to date by events and calls."""
 
+    _back_up: BackupRule | None = None
+
     def __eq__(self, other: object) -> bool:
         """Equal in all that the trace determines; calls in flight are not part of it."""
         if not isinstance(other, ReasoningStructure):
@@ -58,20 +62,30 @@ class ReasoningStructure(NodeArrays):
             raise ValueError(f"{call} is in flight or settled already")
         self._in_flight[key] = self._in_flight.get(key, 0) | bit
         self.calls_in_flight += 1
+        self.begun += 1
         self._visit_virtually(call.nodes[0], 1)
-        if call.op == "evaluate":
-            self.unscored.pop(call.nodes[0], None)
-        else:
+        if call.op != "evaluate":
             self._refresh(call.nodes[0])
+        elif len(call.nodes) == 1:
+            self.unscored.pop(call.nodes[0], None)
 
     def cancel(self, call: Call) -> None:
         """Forget a call in flight that came to no event: it was refused by the budget, or its run was interrupted."""
         if not self._land(call.op, call.nodes, call.index):
             return
         node = call.nodes[0]
-        if call.op == "evaluate" and not self.evaluations[node] and self.steps[node].status in ("open", "terminal"):
+        if call.op == "evaluate" and len(call.nodes) == 1 and self._wants_score(node):
             self.unscored[node] = None
         self._refresh(node)
+
+    def _wants_score(self, node: int) -> bool:
+        """Whether a first evaluation of the node is missing, with none in flight."""
+        return (
+            node != ROOT
+            and not self.evaluations[node]
+            and self.steps[node].status in ("open", "terminal")
+            and not self.busy("evaluate", (node,))
+        )
 
     def _land(self, op: str, nodes: tuple[int, ...], index: int) -> bool:
         key, bit = (op, nodes), 1 << index
@@ -142,11 +156,14 @@ class ReasoningStructure(NodeArrays):
         if parents:
             self.children[parents[0]].append(node)
             self.depth.append(self.depth[parents[0]] + 1)
+            for parent in parents[1:]:
+                self.joined.setdefault(parent, []).append(node)
         else:
             self.depth.append(0)
         self.parents.append(parents)
         self.children.append([])
         self.steps.append(step)
+        self.backed.append(None)
         self.priors.append(prior)
         self._has_priors = self._has_priors or prior is not None
         for counts in (self.visits, self.virtual, self.evaluations, self.openings):
@@ -193,7 +210,12 @@ class ReasoningStructure(NodeArrays):
         self.began = event
         self.task = Task(event.question, event.context, event.examples, event.tools, id=event.task_id)
         self.width, self.root_width, self.depth_limit = event.width, event.root_width, event.depth
+        self._ops = event.ops
+        self._back_up = backup_rule(event.backup)
         self._add_node((), Step(event.question), None)
+        self.after.append(ROOT)
+        self.ops.append("task")
+        self.hows.append("")
         self._refresh(ROOT)
 
     def _on_grown(self, event: Grown) -> None:
@@ -201,20 +223,38 @@ class ReasoningStructure(NodeArrays):
             raise TraceError(f"event {event.seq} adds node {event.node} where node {len(self.steps)} belongs")
         for parent in event.nodes:
             self._known(parent, event)
+        if event.after != -1:
+            self._known(event.after, event)
         self._settle(event.op, event.nodes, event.index, event.usage)
-        step = Step(event.text, event.granularity, event.status, event.answer)
+        step = Step(event.text, event.granularity, event.status, event.answer, event.confidence)
         node = self._add_node(event.nodes, step, event.prior)
+        self.after.append(event.nodes[0] if event.after == -1 else event.after)
+        self.ops.append(event.op)
+        self.hows.append(event.how)
         if event.status in ("open", "terminal"):
             self.unscored[node] = None
         if event.status == "terminal":
             self.terminals[node] = None
+        if event.note:
+            self.notes[node] = event.note
         if event.run:
             self.runs[node] = event.run
+            self.traces[node] = event.trace
         self._refresh(event.nodes[0])
 
     def _on_evaluated(self, event: Evaluated) -> None:
         node = self._known(event.node, event)
+        if event.against != -1:
+            pair = (node, self._known(event.against, event))
+            self._settle("evaluate", pair, event.index, event.usage)
+            self.preferences[pair] = event.value
+            return
         self._settle("evaluate", (node,), event.index, event.usage)
+        if event.aside:
+            self.asides[node, event.how] = event.value
+            if self._wants_score(node):
+                self.unscored[node] = None
+            return
         self.evaluations[node] += 1
         self.value_own[node] += event.value
         self.unscored.pop(node, None)
@@ -231,9 +271,16 @@ class ReasoningStructure(NodeArrays):
         if not values:
             del self.unbacked[event.node]
         visits, value_sum, parents, node = self.visits, self.value_sum, self.parents, event.node
+        rule, backed, via = self._back_up, self.backed, None
         while True:
             visits[node] += 1
             value_sum[node] += event.value
+            if rule is not None:
+                known = [
+                    (value, visits[child]) for child in self.children[node] if (value := backed[child]) is not None
+                ]
+                values, counts = [value for value, _ in known], [count for _, count in known]
+                via = backed[node] = rule(Node(backed[node], self.value(node), values, counts, via))
             if node == ROOT:
                 return
             node = parents[node][0]
@@ -245,23 +292,45 @@ class ReasoningStructure(NodeArrays):
                 continue
             if node != ROOT:
                 self._add_openings(self.parents[node][0], -self.openings[node])
-            self._set_status(node, Step(step.text, step.granularity, "pruned", step.answer))
+            self._set_status(node, replace(step, status="pruned"))
 
     def _on_backtracked(self, event: Backtracked) -> None:
         self.cursor = self._known(event.to, event)
+        node = self._known(event.node, event)
+        if node != ROOT:
+            self.left[node] = None
+            self._refresh(node)
 
     def _on_enriched(self, event: Enriched) -> None:
-        self._settle("enrich", (event.node,), event.index, event.usage)
-        step = self.steps[self._known(event.node, event)]
-        self._forget_paths()
-        self.steps[event.node] = Step(event.text, step.granularity, step.status, event.answer)
+        node = self._known(event.node, event)
+        self._settle("enrich", (node,), event.index, event.usage)
+        step = self.steps[node]
+        self.versions[node] = self.versions.get(node, 0) + 1
+        if event.note:
+            self.notes[node] = event.note
+        status = event.status or step.status
+        new = Step(event.text, step.granularity, status, event.answer, step.confidence)
+        if status == step.status or node == ROOT:
+            self._forget_paths()
+            self.steps[node] = new
+            return
+        self._set_status(node, new)
+        if status == "terminal":
+            self.terminals[node] = None
+        if self._wants_score(node):
+            self.unscored[node] = None
+        elif node in self.terminals:
+            self._rank(node)
 
     def _on_failed(self, event: Failed) -> None:
         node = next(self._known(node, event) for node in event.nodes)
         self._settle(event.of, event.nodes, event.index, event.usage)
+        key = (event.of, event.nodes)
+        self.failures[key] = self.failures.get(key, 0) + 1
         step = self.steps[node]
-        if event.of == "evaluate" and not self.evaluations[node] and step.status != "pruned":
-            self._set_status(node, Step(step.text, step.granularity, "failed", step.answer))
+        lost = event.of == "evaluate" and len(event.nodes) == 1 and node != ROOT
+        if lost and not self.evaluations[node] and step.status != "pruned":
+            self._set_status(node, replace(step, status="failed"))
         elif event.of in GROWING:
             self._refresh(node)
 
@@ -284,6 +353,8 @@ _APPLY: dict[type[Any], Callable[[ReasoningStructure, Any], None]] = {
 _FOLDED = (
     *("began", "answered", "cursor", "parents", "children", "steps", "depth", "priors", "visits", "value_sum"),
     *("evaluations", "value_own", "unbacked", "runs", "terminals", "usage", "applied", "_settled"),
+    *("joined", "after", "ops", "hows", "backed", "preferences", "asides", "failures", "left", "versions", "notes"),
+    *("traces",),
 )
 
 

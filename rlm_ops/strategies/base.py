@@ -6,20 +6,28 @@ caller marks each call it is given as in flight, and what is in flight or settle
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reflectree.rlm_ops.backup import Backup
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.structure import ReasoningStructure
 
+MEAN = Backup()
+
 
 class Limits(NamedTuple):
-    """How far a structure may grow: children a node, children of the root, steps a path."""
+    """How far a structure may grow: children a node, children of the root, steps a path.
+
+    `ops` are the operators that grow a node below the root, which together count against its width.
+    """
 
     width: int
     root_width: int
     depth: int
+    ops: tuple[str, ...] = ("generate",)
 
 
 class Strategy(BaseModel):
@@ -28,11 +36,29 @@ class Strategy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
-    evaluates: ClassVar[bool] = False
-    """Whether it asks for evaluations, so that an evaluator must be given."""
+    operators: ClassVar[frozenset[str]] = frozenset({"generate"})
+    """The operators it may ask for that an agent carries out."""
 
     confidence: float | None = Field(default=1.0, gt=0, le=1)
     """Stop once an answer's own value reaches this; `None` never does. Only a verifier gives 1.0: judges stay below."""
+
+    def uses(self) -> frozenset[str]:
+        """The operators it asks for with these parameters."""
+        return self.operators
+
+    def variants(self) -> Iterable[tuple[str, str]]:
+        """The variants it asks for by name, as pairs of operator and variant: a blueprint must define them."""
+        return ()
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether it asks for evaluations, so that an evaluator must be given."""
+        return "evaluate" in self.uses()
+
+    @property
+    def backup_rule(self) -> Backup:
+        """The rule by which values are backed up."""
+        return MEAN
 
     def limits(self) -> Limits:
         """How far the structure may grow under this strategy."""
@@ -55,13 +81,18 @@ class Strategy(BaseModel):
         return "confidence" if value is not None and value >= self.confidence else None
 
 
-def new_samples(structure: ReasoningStructure, node: int, count: int) -> list[Call]:
-    """`count` calls to generate below `node` at the lowest free indices."""
+def new_calls(structure: ReasoningStructure, op: str, nodes: tuple[int, ...], count: int, how: str = "") -> list[Call]:
+    """`count` calls of `op` on `nodes` at the lowest free indices."""
     calls: list[Call] = []
-    index = structure.next_index("generate", (node,))
+    index = structure.next_index(op, nodes)
     while len(calls) < count:
-        call = Call("generate", (node,), index)
+        call = Call(op, nodes, index, how)  # type: ignore[arg-type]
         if not (structure.is_settled(call) or structure.is_in_flight(call)):
             calls.append(call)
         index += 1
     return calls
+
+
+def new_samples(structure: ReasoningStructure, node: int, count: int, how: str = "") -> list[Call]:
+    """`count` calls to generate below `node` at the lowest free indices."""
+    return new_calls(structure, "generate", (node,), count, how)

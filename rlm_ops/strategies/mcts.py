@@ -36,7 +36,7 @@ class MCTS(Strategy):
     """
 
     name: ClassVar[str] = "mcts"
-    evaluates: ClassVar[bool] = True
+    operators: ClassVar[frozenset[str]] = frozenset({"generate", "evaluate"})
     width: int = Field(default=4, ge=1)
     root_width: int = Field(default=8, ge=1)
     depth: int = Field(default=12, ge=1)

@@ -55,7 +55,7 @@ class BestOfN(Strategy):
     """
 
     name: ClassVar[str] = "best-of-n"
-    evaluates: ClassVar[bool] = True
+    operators: ClassVar[frozenset[str]] = frozenset({"generate", "evaluate"})
     n: int | None = Field(default=16, ge=1)
 
     @override

@@ -1,0 +1,144 @@
+"""Plays a strategy against chance: every call it asks for comes to some event, in some order.
+
+What a strategy must hold to whatever happens (law 3) is checked on the way: no call is asked for twice, no more than
+the free slots, pure operators change something, and the play comes to an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from tests.support.event_strategies import History
+
+from reflectree.rlm_ops.calls import PURE, Call
+from reflectree.rlm_ops.events import Began, Enriched, Evaluated, Event, Failed, Grown
+from reflectree.rlm_ops.operators import PURE_OPERATORS
+from reflectree.rlm_ops.strategies import Strategy
+from reflectree.rlm_ops.structure import ReasoningStructure
+from reflectree.rlm_ops.usage import Usage
+
+PAID = Usage(1, 0, 3, 2, 0.0)
+Outcome = Callable[[Call, ReasoningStructure, Random], Event]
+
+
+def started(strategy: Strategy, seed: int = 0) -> History:
+    """A history that begins as a run of the strategy does."""
+    limits = strategy.limits()
+    history = History.__new__(History)
+    history.live, history.events, history.flying = ReasoningStructure(), [], []
+    history.tell(
+        Began(
+            question="What is 6 times 7?",
+            width=limits.width,
+            root_width=limits.root_width,
+            depth=limits.depth,
+            ops=limits.ops,
+            backup=strategy.backup_rule.to_row(),
+            seed=seed,
+        )
+    )
+    return history
+
+
+def any_outcome(call: Call, structure: ReasoningStructure, random: Random) -> Event:
+    """Anything that may come of a call: now and then a failure, an answer, a repetition."""
+    if random.random() < 0.15:
+        return Failed(of=call.op, nodes=call.nodes, index=call.index, how=call.how, usage=PAID)
+    return good_outcome(call, structure, random)
+
+
+def good_outcome(call: Call, structure: ReasoningStructure, random: Random) -> Event:
+    """What comes of a call that does not fail."""
+    node = call.nodes[0]
+    if call.op == "evaluate":
+        against = call.nodes[1] if len(call.nodes) > 1 else -1
+        aside = call.how in ("difficulty", "finished")
+        value = random.choice([0.0, 0.25, 0.5, 0.75, 0.9])
+        return Evaluated(
+            node=node, index=call.index, value=value, against=against, aside=aside, how=call.how, usage=PAID
+        )
+    if call.op == "enrich":
+        return Enriched(
+            node=node,
+            index=call.index,
+            how=call.how,
+            text=structure.steps[node].text + "\nmore",
+            answer=structure.steps[node].answer,
+            usage=PAID,
+        )
+    whole = call.how in ("whole", "solution", "answer", "force") or structure.depth[node] + 1 >= structure.depth_limit
+    answer = random.choice("abc") if whole or random.random() < 0.4 else None
+    after = -1
+    if call.op == "refine":
+        after = structure.after[node]
+    elif call.op == "aggregate":
+        after = 0
+    return Grown(
+        op=call.op,  # type: ignore[arg-type]
+        nodes=call.nodes,
+        index=call.index,
+        how=call.how,
+        text=random.choice(["x", "y", "z", f"step {len(structure)}"]),
+        status="open" if answer is None else "terminal",
+        answer=answer,
+        after=after,
+        usage=PAID,
+    )
+
+
+def drive(
+    strategy: Strategy,
+    random: Random,
+    *,
+    outcome: Outcome = any_outcome,
+    slots: Callable[[Random], int] = lambda random: random.randrange(5),
+    most: int = 5000,
+) -> History:
+    """Play until the strategy stops or has nothing more to ask for.
+
+    Args:
+        strategy: Whom to play against.
+        random: Chance.
+        outcome: What comes of a call.
+        slots: How many calls may be begun at a turn.
+        most: Calls after which the strategy is held not to end.
+    """
+    history = started(strategy, seed=random.randrange(1000))
+    live = history.live
+    seen: set[Any] = set()
+    while strategy.stop(live) is None:
+        free = slots(random)
+        calls = strategy.ask(live, free)
+        if calls and calls[0].op in PURE:
+            apply_pure(history, calls)
+            continue
+        assert len(calls) <= free, f"{len(calls)} calls for {free} slots"
+        for call in calls:
+            assert call not in seen, f"{call} was asked for twice"
+            assert call.op in strategy.uses(), f"{call.op} is not among what {strategy.name} says it uses"
+            seen.add(call)
+            history.begin(call)
+        assert len(seen) <= most, "the strategy does not come to an end"
+        if history.flying and (not calls or random.random() < 0.5):
+            land(history, random, outcome)
+        elif not history.flying and not calls and free:
+            break
+    while history.flying:
+        land(history, random, outcome)
+    return history
+
+
+def apply_pure(history: History, calls: list[Call]) -> None:
+    """Apply pure operators as the controller does."""
+    events = [event for call in calls for event in PURE_OPERATORS[call.op](history.live, call)]
+    assert events, f"{calls[0].op} changes nothing and would be asked for for ever"
+    for event in events:
+        history.tell(event)
+
+
+def land(history: History, random: Random, outcome: Outcome = any_outcome) -> None:
+    """Let one call in flight come to its event."""
+    call = history.flying.pop(random.randrange(len(history.flying)))
+    history.tell(outcome(call, history.live, random))
