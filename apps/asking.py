@@ -33,7 +33,9 @@ class RunOptions:
         model: The model's string; `None` is the embedded one, or the only model of `base_url`.
         api_key_env: Name of the environment variable that holds the key.
         price: Dollars per million prompt and completion tokens.
-        directory: Where `evaluator` and `python:` verifiers are looked for besides installed packages.
+        roles: Further models by the roles a blueprint names.
+        tools: Tools by name, or as `module:function`.
+        directory: Where `evaluator`, tools and `python:` verifiers are looked for besides installed packages.
     """
 
     question: str = ""
@@ -44,6 +46,8 @@ class RunOptions:
     api_key_env: str | None = None
     price: tuple[float, float] | None = None
     judge: str | None = None
+    roles: dict[str, str] = field(default_factory=dict)
+    tools: tuple[str, ...] = ()
     evaluator: str | None = None
     verifier: str | None = None
     calls: int | None = None
@@ -61,7 +65,8 @@ class RunOptions:
         known = {spec.name for spec in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
         price = values.get("price")
-        return cls(**{**values, "price": tuple(price) if price else None})
+        tools = tuple(values.get("tools", ()))
+        return cls(**{**values, "price": tuple(price) if price else None, "tools": tools})
 
     def to_json(self) -> dict[str, Any]:
         """The words to remember."""
@@ -107,6 +112,16 @@ class RunOptions:
         from reflectree.models import resolve
 
         return None if self.judge is None else resolve.policy(self.judge)
+
+    def role_policies(self) -> dict[str, PolicyModel]:
+        """The further models by role."""
+        from reflectree.models import resolve
+
+        return {role: resolve.policy(name) for role, name in self.roles.items()}
+
+    def tool_functions(self) -> list[Any]:
+        """The tools: names of built-in ones, and functions."""
+        return [import_function(name, self.directory, "tool") if ":" in name else name for name in self.tools]
 
     def verifier_of(self, task: Task) -> Verifier | None:
         """The verifier given, else the task's own."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Evaluator, Judge, Model, PriceOption
+from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Evaluator, Judge, Model, PriceOption, Roles, Tools
 
 if TYPE_CHECKING:
     from reflectree.apps.asking import RunOptions
@@ -31,8 +31,8 @@ def bench(
         str,
         typer.Argument(
             metavar="TASKSET",
-            help="A JSONL file (question, answer or verifier, context, id, examples), or "
-            "reasoning_gym:NAME?key=value&examples=K.",
+            help="A JSONL file (question, answer or verifier, context, id, examples), "
+            "reasoning_gym:NAME?key=value&examples=K, family:NAME, gsm8k or gsm8k:FILE, or mix:SPEC|SPEC.",
         ),
     ],
     budget_tokens: Annotated[
@@ -64,6 +64,8 @@ def bench(
     api_key_env: ApiKeyEnv = None,
     price: PriceOption = None,
     judge: Judge = None,
+    roles: Roles = None,
+    tools: Tools = None,
     evaluator: Evaluator = None,
     out: Annotated[
         str | None,
@@ -95,7 +97,7 @@ def bench(
 
     options = asking.RunOptions(
         model=model, base_url=base_url, api_key_env=api_key_env, price=inputs.read_price(price), judge=judge,
-        evaluator=evaluator, directory=os.getcwd(),
+        roles=inputs.read_roles(roles or ()), tools=tuple(tools or ()), evaluator=evaluator, directory=os.getcwd(),
     )  # fmt: skip
     plans = choose(blueprints, settings or ())
     scorer = options.evaluator_function()
@@ -112,6 +114,8 @@ def bench(
                 evaluator=scorer,
                 evaluator_name=evaluator or "",
                 judge=judge,
+                models=options.roles,
+                tools=options.tool_functions(),
                 seed=seed,
                 concurrency=concurrency,
                 out=out,

@@ -85,7 +85,22 @@ def read_price(text: str | None) -> tuple[float, float] | None:
     return prompt, completion
 
 
-def import_function(name: str, directory: str) -> Callable[..., Any]:
+def read_roles(given: Sequence[str]) -> dict[str, str]:
+    """Models by role from `ROLE=MODEL` words.
+
+    Raises:
+        BadInput: A word is not of this form, or names a role twice.
+    """
+    roles: dict[str, str] = {}
+    for word in given:
+        role, equals, model = word.partition("=")
+        if not equals or not role or not model or role in roles:
+            raise BadInput(f"--role {word!r}: write ROLE=MODEL, each role once, as in --role critic=openai/gpt-5-mini")
+        roles[role] = model
+    return roles
+
+
+def import_function(name: str, directory: str, what: str = "evaluator") -> Callable[..., Any]:
     """The function that `module:function` or `file.py:function` names.
 
     Raises:
@@ -93,15 +108,15 @@ def import_function(name: str, directory: str) -> Callable[..., Any]:
     """
     module_name, colon, function = name.rpartition(":")
     if not colon or not module_name or not function:
-        raise BadInput(f"--evaluator {name!r}: write module:function, or file.py:function")
+        raise BadInput(f"--{what} {name!r}: write module:function, or file.py:function")
     try:
         from_file = module_name.endswith(".py")
         module = _load_file(Path(directory, module_name)) if from_file else _load(module_name, directory)
         found = getattr(module, function)
     except (ImportError, AttributeError, OSError, SyntaxError) as error:
-        raise BadInput(f"cannot import the evaluator {name}: {error}") from error
+        raise BadInput(f"cannot import the {what} {name}: {error}") from error
     if not callable(found):
-        raise BadInput(f"the evaluator {name} is no function of a Path")
+        raise BadInput(f"the {what} {name} is no function")
     return found  # type: ignore[no-any-return]
 
 

@@ -84,8 +84,9 @@ class Ready:
             )
         finally:
             await self.policy.aclose()
-            if self.judge is not None:
-                await self.judge.aclose()
+            for model in (self.judge, *self.given["models"].values()):
+                if model is not None:
+                    await model.aclose()
 
 
 def make_ready(options: RunOptions, output: Output) -> Ready:
@@ -100,6 +101,8 @@ def make_ready(options: RunOptions, output: Output) -> Ready:
     policy, judge = options.policy(progress.preparing), options.judge_policy()
     given: dict[str, Any] = {
         "blueprint": options.blueprint,
+        "models": options.role_policies(),
+        "tools": options.tool_functions(),
         "evaluator": options.evaluator_function(),
         "verifier": options.verifier_of(task),
         "budget": options.budget,

@@ -42,6 +42,20 @@ Judge = Annotated[
     str | None,
     typer.Option("--judge", metavar="MODEL", rich_help_panel=_MODEL, help="Model that judges. Default: the same."),
 ]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role", metavar="ROLE=MODEL", rich_help_panel=_MODEL,
+        help="A further model for a role the blueprint names, as in critic=openai/gpt-5-mini; may be repeated.",
+    ),
+]  # fmt: skip
+Tools = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tool", metavar="NAME|MODULE:FUNCTION", rich_help_panel=_SEARCH,
+        help="A tool that may be used (react): calculator, python, or a typed function of yours; may be repeated.",
+    ),
+]  # fmt: skip
 Evaluator = Annotated[
     str | None,
     typer.Option(
@@ -54,7 +68,7 @@ Verifier = Annotated[
     typer.Option(
         "--verifier", "-v", metavar="SPEC", rich_help_panel=_SEARCH,
         help="What is right: exact:42, numeric:3.14, math:\\frac12, regex:…, json-schema:FILE, countdown:3,5,7,8=24, "
-        "python:module:function, reasoning_gym:NAME:INDEX. One that knows the answer only reports at the end.",
+        "python:module:function, reasoning_gym:NAME:INDEX, code:TESTS.py[:FUNCTION]. One that knows the answer only reports at the end.",
     ),
 ]  # fmt: skip
 Calls = Annotated[
@@ -128,6 +142,8 @@ def solve(
     api_key_env: ApiKeyEnv = None,
     price: PriceOption = None,
     judge: Judge = None,
+    roles: Roles = None,
+    tools: Tools = None,
     evaluator: Evaluator = None,
     verifier: Verifier = None,
     max_calls: Calls = None,
@@ -181,6 +197,8 @@ def solve(
         api_key_env=api_key_env,
         price=inputs.read_price(price),
         judge=judge,
+        roles=inputs.read_roles(roles or ()),
+        tools=tuple(tools or ()),
         evaluator=evaluator,
         verifier=verifier,
         calls=max_calls,
@@ -205,6 +223,8 @@ def resume(
     api_key_env: ApiKeyEnv = None,
     price: PriceOption = None,
     judge: Judge = None,
+    roles: Roles = None,
+    tools: Tools = None,
     evaluator: Evaluator = None,
     verifier: Verifier = None,
     max_calls: Calls = None,
@@ -235,7 +255,8 @@ def resume(
         raise typer.Exit(list_unfinished(checkpoint))
     given = {
         "model": model, "base_url": base_url, "api_key_env": api_key_env, "price": inputs.read_price(price),
-        "judge": judge, "evaluator": evaluator, "verifier": verifier, "calls": max_calls, "tokens": max_tokens,
+        "judge": judge, "roles": inputs.read_roles(roles or ()) or None, "tools": tuple(tools or ()) or None,
+        "evaluator": evaluator, "verifier": verifier, "calls": max_calls, "tokens": max_tokens,
         "usd": max_usd, "seconds": max_seconds, "concurrency": concurrency,
     }  # fmt: skip
     if evaluator is not None or verifier is not None:

@@ -45,11 +45,11 @@ class TaskSet(Sequence[Task]):
 
     def __getitem__(self, index: int | slice) -> Task | Sequence[Task]:
         if isinstance(index, slice):
-            return [self._entry(position).task for position in range(self._size)[index]]
-        return self._entry(range(self._size)[index]).task
+            return [self.entry(position).task for position in range(self._size)[index]]
+        return self.entry(range(self._size)[index]).task
 
     def __iter__(self) -> Iterator[Task]:
-        return (self._entry(position).task for position in range(self._size))
+        return (self.entry(position).task for position in range(self._size))
 
     def __repr__(self) -> str:
         return f"TaskSet({self.name!r}, {self._size} tasks)"
@@ -59,10 +59,11 @@ class TaskSet(Sequence[Task]):
         """SHA-256 over all tasks, right answers included: equal digests are the same set. It makes every task."""
         total = hashlib.sha256()
         for position in range(self._size):
-            total.update(canonical(self._entry(position).identity) + b"\n")
+            total.update(canonical(self.entry(position).identity) + b"\n")
         return f"sha256:{total.hexdigest()}"
 
-    def _entry(self, position: int) -> Entry:
+    def entry(self, position: int) -> Entry:
+        """The task at a position from 0 on, with what identifies it; for sets that are made of sets."""
         if position not in self._entries:
             self._entries[position] = self._make(position)
         return self._entries[position]

@@ -11,6 +11,7 @@ from pathlib import Path
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Verifier
 from reflectree.rlm_ops.verifiers.callback import function
+from reflectree.rlm_ops.verifiers.code import code_tests
 from reflectree.rlm_ops.verifiers.equivalence import math
 from reflectree.rlm_ops.verifiers.gym import reasoning_gym
 from reflectree.rlm_ops.verifiers.literal import exact
@@ -28,6 +29,7 @@ FORMS = (
     "countdown:3,5,7,8=24",
     "python:package.module:function",
     "reasoning_gym:NAME:INDEX[:SEED]",
+    "code:TESTS.py[:FUNCTION]",
 )
 """The forms of a specification, as error messages and help texts show them."""
 
@@ -91,6 +93,19 @@ def _gym(text: str) -> Verifier:
     return reasoning_gym(name, int(numbers[0]), seed=int(numbers[1]) if len(numbers) == 2 else 0)
 
 
+def _code(text: str) -> Verifier:
+    path, colon, function_name = text.strip().rpartition(":")
+    if not colon or not function_name.isidentifier():
+        path, function_name = text.strip(), ""
+    try:
+        tests = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot read the tests {path!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"the tests {path!r} are not UTF-8 text: {error}") from error
+    return code_tests(tests, entry_point=function_name)
+
+
 _KINDS: dict[str, Callable[[str], Verifier]] = {
     "exact": exact,
     "numeric": lambda text: numeric(text.strip()),
@@ -100,4 +115,5 @@ _KINDS: dict[str, Callable[[str], Verifier]] = {
     "countdown": _countdown,
     "python": _python,
     "reasoning-gym": _gym,
+    "code": _code,
 }

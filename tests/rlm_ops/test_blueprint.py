@@ -43,10 +43,10 @@ def test_data_and_json_round_trip(blueprint: Blueprint) -> None:
 
 def test_every_selection_can_be_made() -> None:
     """What a blueprint may name, the selection must know: a paid run must not end in an unknown name."""
-    from reflectree.rlm_ops.selection import METHODS
+    from reflectree.rlm_ops.selection import METHODS, NEEDY
 
     allowed = Blueprint.model_json_schema()["properties"]["selection"]["enum"]
-    assert set(allowed) == {*METHODS, "verified"}
+    assert set(allowed) == {*METHODS, *NEEDY}
 
 
 def test_it_is_frozen() -> None:

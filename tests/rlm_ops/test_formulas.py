@@ -1,19 +1,27 @@
-"""The golden numbers, and what each formula does at its edges."""
+"""The golden numbers of the literature, by the public names of the package; edges are tested a module each."""
 
 from __future__ import annotations
 
-import math
+import importlib
+import pkgutil
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reflectree.rlm_ops import formulas as f
-from reflectree.rlm_ops.errors import BadInput
 
 
 def golden(value: float) -> object:
     return pytest.approx(value, abs=5.1e-7, rel=0)
+
+
+def test_every_public_formula_can_be_had_from_the_package() -> None:
+    for module in pkgutil.iter_modules(f.__path__):
+        part = importlib.import_module(f"{f.__name__}.{module.name}")
+        own = {name for name, value in vars(part).items() if getattr(value, "__module__", "") == part.__name__}
+        public = {name for name in own if not name.startswith("_")}
+        assert public <= set(f.__all__)
+        assert all(getattr(f, name) is getattr(part, name) for name in public)
+    assert len(set(f.__all__)) == len(f.__all__)
 
 
 def test_puct_of_alphazero_and_openr() -> None:
@@ -27,6 +35,7 @@ def test_x1_selection() -> None:
 
 def test_x1_backup() -> None:
     assert f.x1_backup(0.7, [1, 3], [0.2, -0.1]) == golden(-0.024)
+    assert f.BACKUPS["x1"](0.7, 1, [0.2, -0.1], [1, 3]) == golden(-0.024)
 
 
 def test_length_normalised_prior_of_openr() -> None:
@@ -56,89 +65,39 @@ def test_mctsr() -> None:
     assert f.mctsr_ucb(value, 5, 3) == golden(9.415282)
 
 
+def test_llama_berry() -> None:
+    assert f.berry_backup(0.5, 0.9, 0.1) == golden(0.54)
+    assert f.BACKUPS["berry"](0.5, 1, [0.9], [1]) == golden(0.54)
+    assert f.berry_value(0.5, 0.8, 0.9) == golden(0.53)
+
+
+def test_enhanced_borda_count_of_a_ring() -> None:
+    a, b, c, d = range(4)
+    judged = {(a, b): 0.9, (b, c): 0.8, (c, a): 0.6, (a, d): 0.95, (b, d): 0.95, (c, d): 0.95}
+    ranking = f.ebc(f.preference_matrix(range(4), judged))
+    assert ranking.wins == (3, 3, 3, 0)
+    assert ranking.support[:3] == (golden(2.25), golden(1.85), golden(1.75))
+    assert ranking.order == (a, b, c, d)
+
+
+def test_omegaprm() -> None:
+    states = [(0.5, 500), (0.25, 100), (0.75, 1000)]
+    assert [f.omegaprm_value(*state) for state in states] == [golden(0.636396), golden(0.582205), golden(0.681126)]
+    assert f.omegaprm_bonus(16, 3) == golden(0.125)
+
+
+def test_pav_progress() -> None:
+    assert f.progress([0.4, 0.5, 0.45]) == [golden(0.10), golden(-0.05)]
+
+
 def test_marco_o1_confidence() -> None:
     assert f.token_confidence(-0.1, [-0.1, -2.5, -4, -5, -6]) == golden(0.891945)
+
+
+def test_aflow_parents() -> None:
+    assert f.aflow_mixture([0.6, 0.5, 0.4]) == [golden(0.706769), golden(0.182117), golden(0.111113)]
 
 
 @pytest.mark.parametrize(("how", "value"), [("last", 0.8), ("min", 0.5), ("prod", 0.36), ("mean", 0.733333)])
 def test_aggregation(how: f.Aggregation, value: float) -> None:
     assert f.aggregate_steps([0.9, 0.5, 0.8], how) == golden(value)
-
-
-def test_uct() -> None:
-    assert f.uct(0.25, 9, 4, c=2) == f.rstar_uct(0.25, 9, 4)
-    assert f.uct(0.5, 10, 2, c=math.sqrt(2)) == golden(2.017427)
-
-
-def test_unvisited_children() -> None:
-    assert f.uct(0.5, 10, 0) == math.inf
-    assert f.uct(0.5, 10, 0, unvisited=7.0) == 7.0
-    assert f.rstar_uct(0.5, 10, 0) == 0.0
-    assert f.rest_mcts_uct(0.5, 10, 0) == 1.5
-    assert f.lats_uct(0.5, 10, 0) == 0.5
-    assert math.isfinite(f.mctsr_ucb(0.5, 10, 0))
-    assert f.puct(0.0, 4, 0, 0.5) == pytest.approx(1.25025 + math.log(1), abs=1e-3)
-
-
-def test_unvisited_parents_explore_nothing() -> None:
-    assert f.uct(0.5, 0, 3) == f.uct(0.5, 1, 3) == 0.5
-    assert f.rest_mcts_uct(0.5, 0, 3) == f.lats_uct(0.5, 0, 3) == f.rstar_uct(0.5, 0, 3) == 0.5
-    assert f.puct(0.5, 0, 0, 1.0) == 0.5
-    assert f.mctsr_ucb(0.5, 0, 3) == 0.5
-    assert f.x1_selection(0.0, 0, 0) == f.x1_selection(0.0, 1, 0) == 0.5
-    assert f.x1_selection(0.3, 1, 0, low=0.0, high=0.0) == 0.0
-
-
-def test_a_backup_without_visited_children_keeps_the_value() -> None:
-    assert f.x1_backup(0.7, [], []) == 0.7
-    assert f.x1_backup(0.7, [0, 0], [1.0, 1.0]) == 0.7
-    assert f.x1_backup(0.5, [1], [1.0], gamma=1.0, rate=0.5) == 0.75
-
-
-def test_priors_at_their_edges() -> None:
-    assert f.length_normalised_prior([], []) == []
-    assert f.length_normalised_prior([-math.inf, -math.inf], [3, 3]) == [0.5, 0.5]
-    assert f.length_normalised_prior([-math.inf, -1.0], [3, 3]) == [0.0, 1.0]
-    assert f.length_normalised_prior([0.0, 0.0], [0, 5]) == [0.5, 0.5]
-    with pytest.raises(ValueError, match="zip"):
-        f.length_normalised_prior([-1.0], [1, 2])
-
-
-def test_confidence_at_its_edges() -> None:
-    assert f.token_confidence(-3.0, []) == 1.0
-    assert f.token_confidence(-math.inf, [-math.inf]) == 0.0
-    assert f.token_confidence(-math.inf, [-1.0]) == 0.0
-    assert f.token_confidence(-0.1, [-5.0]) == 1.0
-    assert f.token_confidence(-1000.0, [-1000.0, -1000.0]) == 0.5
-    assert f.mean_confidence([]) == 0.0
-    assert f.mean_confidence([0.5, 1.0]) == 0.75
-
-
-def test_nothing_to_aggregate_is_an_error() -> None:
-    with pytest.raises(BadInput, match="without scored steps"):
-        f.aggregate_steps([])
-    with pytest.raises(BadInput, match="last, min, prod or mean"):
-        f.aggregate_steps([1.0], "median")  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match="at least one reward"):
-        f.mctsr_value([])
-    with pytest.raises(BadInput, match="at least 1"):
-        f.rest_process_value(0.0, 0, True)
-
-
-@given(st.lists(st.floats(-700, 700), min_size=1, max_size=8))
-def test_a_softmax_is_a_distribution(scores: list[float]) -> None:
-    weights = f.softmax(scores)
-    assert sum(weights) == pytest.approx(1.0)
-    assert max(range(len(scores)), key=weights.__getitem__) == weights.index(weights[scores.index(max(scores))])
-
-
-@given(st.floats(0, 1), st.integers(2, 10_000), st.integers(1, 10_000), st.floats(0.01, 1))
-def test_visits_make_a_child_less_urgent(q: float, parent: int, visits: int, prior: float) -> None:
-    assert f.uct(q, parent, visits + 1) < f.uct(q, parent, visits)
-    assert f.puct(q, parent, visits + 1, prior) < f.puct(q, parent, visits, prior)
-    assert f.x1_selection(q, parent, visits + 1) < f.x1_selection(q, parent, visits)
-
-
-@given(st.floats(0, 1), st.integers(1, 20), st.booleans())
-def test_process_labels_stay_in_the_unit_interval(value: float, steps: int, correct: bool) -> None:
-    assert 0.0 <= f.rest_process_value(value, steps, correct) <= 1.0
