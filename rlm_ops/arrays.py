@@ -149,6 +149,14 @@ class NodeArrays:
         key = (op, nodes)
         return (self._settled.get(key, 0) | self._in_flight.get(key, 0)).bit_count()
 
+    def free_indices(self, op: str, nodes: tuple[int, ...], first: int, count: int) -> list[int]:
+        """Those of `count` indices from `first` at which a call is neither settled nor in flight."""
+        key = (op, nodes)
+        used = (self._settled.get(key, 0) | self._in_flight.get(key, 0)) >> first & ((1 << count) - 1)
+        if used == (1 << count) - 1:
+            return []
+        return [first + offset for offset in range(count) if not used >> offset & 1]
+
     def next_index(self, op: str, nodes: tuple[int, ...]) -> int:
         """The lowest index at which a call of `op` on `nodes` is neither settled nor in flight."""
         key = (op, nodes)

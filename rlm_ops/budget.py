@@ -85,6 +85,14 @@ class Ledger:
         self._held_usd = 0.0
         self._parent = parent
         self._upper: dict[int, Reservation] = {}
+        if parent is not None:
+            parent.take_over(spent)
+
+    def take_over(self, usage: Usage) -> None:
+        """Count what a nested run had spent before it was interrupted, which no event of this run tells of yet."""
+        self.spent = self.spent + usage
+        if self._parent is not None:
+            self._parent.take_over(usage)
 
     @property
     def elapsed(self) -> float:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from reflectree.rlm_ops.errors import TraceError
 from reflectree.rlm_ops.step import Granularity, Status
-from reflectree.rlm_ops.task import Example
+from reflectree.rlm_ops.task import Example, Form
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 Row: TypeAlias = dict[str, Any]
@@ -43,6 +43,7 @@ class Began:
     examples: tuple[Example, ...] = ()
     tools: tuple[str, ...] = ()
     task_id: str = ""
+    form: Form = "line"
     blueprint: dict[str, Any] = field(default_factory=dict)
     width: int = 1
     root_width: int = 1

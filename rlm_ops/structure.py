@@ -208,7 +208,7 @@ class ReasoningStructure(NodeArrays):
         if self.began is not None:
             raise TraceError("a second task in one trace")
         self.began = event
-        self.task = Task(event.question, event.context, event.examples, event.tools, id=event.task_id)
+        self.task = Task(event.question, event.context, event.examples, event.tools, id=event.task_id, form=event.form)
         self.width, self.root_width, self.depth_limit = event.width, event.root_width, event.depth
         self._ops = event.ops
         self._back_up = backup_rule(event.backup)

@@ -6,9 +6,11 @@ A gold answer lives in the `Verifier`, never in the task's text, and nothing her
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from reflectree.rlm_ops.errors import BadInput
+
+Form = Literal["line", "code"]
 
 
 @runtime_checkable
@@ -54,6 +56,7 @@ class Task:
         tools: Names of the tools that may be used.
         verifier: Judges the answer; it is never shown to a model and never written to a trace.
         id: The task's name in its set.
+        form: What an answer is: `line` (stated in an `Answer:` line or the like) or `code` (a program in a code block).
     """
 
     question: str
@@ -62,6 +65,7 @@ class Task:
     tools: tuple[str, ...] = ()
     verifier: Verifier | None = field(default=None, compare=False)
     id: str = ""
+    form: Form = "line"
 
     def __post_init__(self) -> None:
         if not self.question.strip():

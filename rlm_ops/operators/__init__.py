@@ -14,10 +14,16 @@ from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.operators.backpropagate import backpropagate
 from reflectree.rlm_ops.operators.backtrack import backtrack
 from reflectree.rlm_ops.operators.prune import prune
+from reflectree.rlm_ops.operators.restructure import restructure
 from reflectree.rlm_ops.structure import ReasoningStructure
 
 PureOperator = Callable[[ReasoningStructure, Call], Sequence[Event]]
 
-PURE_OPERATORS: dict[str, PureOperator] = {"backpropagate": backpropagate, "backtrack": backtrack, "prune": prune}
+PURE_OPERATORS: dict[str, PureOperator] = {
+    "backpropagate": backpropagate,
+    "backtrack": backtrack,
+    "prune": prune,
+    "restructure": restructure,
+}
 
-__all__ = ["PURE_OPERATORS", "PureOperator", "backpropagate", "backtrack", "prune"]
+__all__ = ["PURE_OPERATORS", "PureOperator", "backpropagate", "backtrack", "prune", "restructure"]

@@ -3,14 +3,48 @@
 from __future__ import annotations
 
 from reflectree.rlm_ops.strategies.base import Limits, Strategy
+from reflectree.rlm_ops.strategies.beam import DVTS, Beam
+from reflectree.rlm_ops.strategies.depth_first import TreeOfThoughtsDFS
 from reflectree.rlm_ops.strategies.forest import Forest
 from reflectree.rlm_ops.strategies.graph_of_thoughts import GraphOfThoughts
 from reflectree.rlm_ops.strategies.implicit import Implicit
+from reflectree.rlm_ops.strategies.journey import Journey
 from reflectree.rlm_ops.strategies.mcts import MCTS
 from reflectree.rlm_ops.strategies.sampling import BestOfN, ChainOfThought, SelfConsistency
+from reflectree.rlm_ops.strategies.tree_of_thoughts import TreeOfThoughtsBFS
 
 STRATEGIES: dict[str, type[Strategy]] = {
-    cls.name: cls for cls in (ChainOfThought, SelfConsistency, BestOfN, MCTS, Forest, GraphOfThoughts, Implicit)
+    cls.name: cls
+    for cls in (
+        ChainOfThought,
+        SelfConsistency,
+        BestOfN,
+        Beam,
+        DVTS,
+        TreeOfThoughtsBFS,
+        TreeOfThoughtsDFS,
+        GraphOfThoughts,
+        Forest,
+        Journey,
+        Implicit,
+        MCTS,
+    )
 }
 
-__all__ = ["MCTS", "STRATEGIES", "BestOfN", "ChainOfThought", "Limits", "SelfConsistency", "Strategy"]
+__all__ = [
+    "DVTS",
+    "MCTS",
+    "STRATEGIES",
+    "Beam",
+    "BestOfN",
+    "ChainOfThought",
+    "Forest",
+    "GraphOfThoughts",
+    "Implicit",
+    "Journey",
+    "Limits",
+    "SelfConsistency",
+    "Strategy",
+    "TreeOfThoughtsBFS",
+    "TreeOfThoughtsDFS",
+]

@@ -30,7 +30,7 @@ class Journey(Strategy):
     """
 
     name: ClassVar[str] = "journey"
-    search: AnyStrategy = Field(default_factory=Beam)
+    search: AnyStrategy = Beam()
     failures: int = Field(default=1, ge=0)
 
     @override

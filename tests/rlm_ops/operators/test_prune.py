@@ -104,4 +104,4 @@ def test_an_answer_keeps_a_subtree_alive_and_leaving_it_does_not() -> None:
     assert not dead(history.live, 2)
     history.tell(Pruned(nodes=(3,)))
     assert dead(history.live, 2)
-    assert not dead(history.live, 0)  # the root may still grow: it has had 2 of 2, but see below
+    assert dead(history.live, 0)  # both of its children are left, and it can have no more

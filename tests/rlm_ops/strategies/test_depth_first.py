@@ -128,7 +128,9 @@ def test_the_root_may_be_wider() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"threshold": None}, {"evaluate": "vote"}, {"most_nodes": 7}, {"distinct": False, "root_width": 5}], ids=repr
+    "changes",
+    [{}, {"threshold": None}, {"evaluate": "vote"}, {"most_nodes": 7}, {"distinct": False, "root_width": 5}],
+    ids=repr,
 )
 def test_whatever_happens_it_ends(changes: dict[str, Any]) -> None:
     for seed in range(50):

@@ -95,7 +95,9 @@ def test_it_ends_when_nothing_is_left_to_grow() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"select": "sample"}, {"evaluate": "vote", "generate": "propose"}, {"finish": True, "depth": 1}], ids=repr
+    "changes",
+    [{}, {"select": "sample"}, {"evaluate": "vote", "generate": "propose"}, {"finish": True, "depth": 1}],
+    ids=repr,
 )
 def test_whatever_happens_it_ends(changes: dict[str, Any]) -> None:
     for seed in range(50):

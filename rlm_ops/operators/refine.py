@@ -1,0 +1,42 @@
+"""*refine*: another text in a step's place. Its contract: where the new node is read, and which calls make sense.
+
+The text itself comes from an agent (`reflectree.agents.refiner`); nothing here asks a model.
+"""
+
+from __future__ import annotations
+
+from reflectree.rlm_ops.calls import Call
+from reflectree.rlm_ops.structure import ROOT, ReasoningStructure
+
+
+def refined_after(structure: ReasoningStructure, node: int) -> int:
+    """The node after whose path a refinement of `node` is read: it stands in the node's place, not below it."""
+    return structure.after[node]
+
+
+def refine_problem(structure: ReasoningStructure, call: Call) -> str | None:
+    """What is wrong with a call to refine, or `None`."""
+    if len(call.nodes) != 1:
+        return "refine takes one node"
+    (node,) = call.nodes
+    if not 0 < node < len(structure):
+        return "the task itself cannot be refined" if node == ROOT else f"there is no node {node}"
+    if structure.steps[node].status in ("pruned", "failed"):
+        return f"node {node} is {structure.steps[node].status}: it is left alone"
+    return None
+
+
+def calls_of(structure: ReasoningStructure, op: str) -> int:
+    """How often a growing operator was called on single nodes of the structure: grown, failed or in flight.
+
+    What is in flight is found along virtual visits, so this costs a pass over the nodes' operators (in C) and little
+    more.
+    """
+    failed = sum(count for (of, _), count in structure.failures.items() if of == op)
+    flying, branches = 0, [ROOT]
+    while branches:
+        node = branches.pop()
+        if structure.virtual[node]:
+            flying += structure.busy(op, (node,))
+            branches.extend(structure.children[node])
+    return structure.ops.count(op) + failed + flying
