@@ -1,154 +1,193 @@
-"""The generator: asks the policy for the next step of a path, or for a whole solution."""
+"""The generator: asks the policy for what the call's variant wants, a step, a solution, a plan, an action.
+
+It groups calls that one request can serve, makes the request, and hands the reply to an `Attempt`. What is asked for is
+in `reflectree.agents.sampling`, how replies are read in `reflectree.agents.replies`; nested runs are somebody else's.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reflectree.agents import prompts
+from reflectree.agents.attempts import Attempt, Proposals, failed
 from reflectree.agents.base import AgentRun
-from reflectree.models.base import Choice, Message, PolicyModel, Request
+from reflectree.agents.nested import NestedRuns
+from reflectree.agents.replies import Reading
+from reflectree.agents.sampling import Plan, next_subquestion, same_subquestion
+from reflectree.models.base import Message, PolicyModel, Request
 from reflectree.models.calling import spent_by
-from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
 from reflectree.rlm_ops.blueprint import Generate
 from reflectree.rlm_ops.calls import Call, Operator
-from reflectree.rlm_ops.errors import ModelUnreachable, TransientModelError
-from reflectree.rlm_ops.events import Event, Failed, Grown
+from reflectree.rlm_ops.errors import BadInput, ModelUnreachable, TransientModelError
+from reflectree.rlm_ops.events import Event
+from reflectree.rlm_ops.settings import Nested
 from reflectree.rlm_ops.step import Granularity, Path
+from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.task import Task
-from reflectree.rlm_ops.usage import NO_USAGE, Usage
+from reflectree.rlm_ops.usage import NO_USAGE
 
-LEAST_PRIOR = 1e-12
-"""No step is impossible once it was sampled."""
+MOST_KEPT = 64
+"""Conversations kept of a task: one a variant and phrasing, and new ones with each lesson learnt."""
 
 
 class Generator:
     """Carries out *generate*.
 
     Args:
-        settings: The blueprint's settings.
-        granularity: How much one sample writes.
-        policy: The model; siblings are sampled in one request where it takes `n`.
+        settings: The blueprint's settings, with their variants.
+        granularity: How much one sample writes, where the settings do not say.
+        models: The models by role; `policy` takes every role nobody else has.
+        nested: What carries out nested runs.
+        tools: What *act* steps may call: one line of description by name.
+
+    Raises:
+        BadInput: A variant is a nested run, and nothing carries those out.
     """
 
     name = "generator"
     op: Operator = "generate"
     local = False
 
-    def __init__(self, settings: Generate, granularity: Granularity, policy: PolicyModel) -> None:
-        self.settings = settings
-        self.granularity: Granularity = granularity
-        self.policy = policy
-        self._last: tuple[Task | None, tuple[Message, ...]] = (None, ())
+    def __init__(
+        self,
+        settings: Generate,
+        granularity: Granularity,
+        models: Mapping[str, PolicyModel],
+        nested: NestedRuns | None = None,
+        tools: Mapping[str, str] | None = None,
+    ) -> None:
+        self.models = models
+        self.nested = nested
+        self.tools = tools or {}
+        self._plain = Plan(settings, granularity)
+        self._plans = {how: Plan(settings.variant(how), granularity) for how in settings.variants}
+        self._task: Task | None = None
+        self._kept: dict[tuple[Plan, str, str], tuple[Message, ...]] = {}
+        if nested is None and any(plan.alone for plan in (self._plain, *self._plans.values())):
+            raise BadInput("generate.nested: this generator was made without anything that carries out nested runs")
+
+    def plan(self, how: str) -> Plan:
+        """What calls of this variant ask for."""
+        return self._plans.get(how) or self._plain
+
+    def model(self, role: str) -> PolicyModel:
+        """The model of a role."""
+        return self.models.get(role) or self.models["policy"]
 
     def groups(self, calls: Sequence[Call]) -> list[list[Call]]:
-        """Siblings together, as many as one request may sample."""
+        """Siblings of one variant, temperature and phrasing together, as many as one request may serve."""
         groups: list[list[Call]] = []
-        last: dict[tuple[int, ...], list[Call]] = {}
+        last: dict[tuple[object, ...], list[Call]] = {}
         for call in calls:
-            group = last.get(call.nodes)
-            if group is None or len(group) >= self.policy.capabilities.max_n:
-                group = last[call.nodes] = []
+            plan = self.plan(call.how)
+            if plan.alone:
+                groups.append([call])
+                continue
+            key = (call.nodes, call.how, plan.turn(call.index)) if plan.varied else (call.nodes, call.how)
+            group = last.get(key)
+            if group is None or len(group) >= (plan.together or self.model(plan.settings.model).capabilities.max_n):
+                group = last[key] = []
                 groups.append(group)
             group.append(call)
         return groups
 
     async def carry_out(self, calls: Sequence[Call], run: AgentRun) -> list[Event]:
-        """One sample a call, all of the same node."""
-        first = calls[0]
-        request = self.request(run.structure.path(first.nodes[0]), len(calls), first.seed(run.seed))
+        """One sample a call, all of the same node and variant."""
+        plan = self.plan(calls[0].how)
         try:
-            outcome = await run.caller("policy").call(request, self.problem, self.rephrase)
+            if plan.settings.nested is not None:
+                return [await self._nest(plan.settings.nested, plan, calls[0], run)]
+            request, attempt = self.begin(plan, calls, run.structure, run.seed)
+            outcome = await run.caller(plan.settings.model).call(request, attempt.check, attempt.rephrase)
         except ModelUnreachable:  # only where the endpoint has never answered: every other call would fare the same
             raise
         except TransientModelError as error:
             bill = spent_by(error)
             return [
-                Failed(of=call.op, nodes=call.nodes, index=call.index, reason=str(error), usage=_share(bill, position))
-                for position, call in enumerate(calls)
+                failed(call, str(error), bill if position == 0 else NO_USAGE) for position, call in enumerate(calls)
             ]
-        return [
-            self.event(call, sample, _share(outcome.usage, position))
-            for position, (call, sample) in enumerate(zip(calls, outcome.samples, strict=True))
-        ]
+        return attempt.events(calls, outcome)
 
     def act(self, call: Call, run: AgentRun) -> Event:
         """Not local: a model is always waited for."""
         raise TypeError("the generator is not local")
 
-    def request(self, path: Path, n: int, seed: int) -> Request:
-        """What the policy is asked."""
-        settings = self.settings
-        return Request(
-            self._turns(path),
-            max_tokens=settings.max_tokens,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            stop=(settings.delimiter,) if self.granularity == "step" else (),
-            seed=seed,
-            n=n,
-            top_logprobs=1 if settings.priors and self.policy.capabilities.logprobs else 0,
-            prefill=prompts.begun(path),
-            timeout=settings.timeout,
+    def begin(
+        self, plan: Plan, calls: Sequence[Call], structure: ReasoningStructure, seed: int
+    ) -> tuple[Request, Attempt]:
+        """The request for some calls of a node, and what becomes of its replies."""
+        first = calls[0]
+        able = self.model(plan.settings.model).capabilities
+        node = first.nodes[0]
+        attempt = self._attempt(plan, structure, node, len(calls), prefills=able.prefill)
+        if plan.prompt == "propose":
+            ask = plan.ask.format(count=len(calls))
+            there = [structure.steps[child].text for child in structure.children[node]]
+            turns = prompts.solving(attempt.path, ask=ask, hint=plan.hint(first.index), shown=True, proposed=there)
+        else:
+            turns = self._turns(plan, attempt.path, plan.hint(first.index))
+        request = plan.request(
+            turns,
+            attempt.prefill,
+            able,
+            n=attempt.samples(len(calls)),
+            index=first.index,
+            seed=first.seed(seed),
         )
+        return request, attempt
 
-    def _turns(self, path: Path) -> tuple[Message, ...]:
-        """The conversation, which is the same for all paths of a task: the last one made is kept."""
-        task, turns = self._last
-        if task is not path.task:
-            turns = prompts.solving(path, self.granularity)
-            self._last = (path.task, turns)
+    def _attempt(self, plan: Plan, structure: ReasoningStructure, node: int, calls: int, *, prefills: bool) -> Attempt:
+        path, prompt = structure.path(node), plan.prompt
+        delimiter = plan.settings.delimiter
+        if prompt == "solve":
+            return Attempt(plan, path, prompts.begun(path, delimiter))
+        if prompt == "propose":
+            return Proposals(plan, path, calls)
+        if plan.shown:
+            return Attempt(plan, path)
+        if prompt == "again" and path.steps and (lead := same_subquestion(path.steps[-1].text)):
+            # the new reply stands in the old one's place
+            path = Path(path.task, path.steps[:-1], path.notes)
+            last = next_subquestion(path, self._decomposition(structure, node))[1]
+            return Attempt(plan, path, prompts.begun(path, delimiter), lead, last=last, after=structure.after[node])
+        before = prompts.begun(path, delimiter)
+        if prompt in ("subquestion", "again"):
+            lead, last = next_subquestion(path, self._decomposition(structure, node))
+            return Attempt(plan, path, before, lead, last=last)
+        leads = {"action": "Action:", "answer": "Answer:" if prefills else ""}
+        return Attempt(plan, path, before, leads.get(prompt, ""))
+
+    def _decomposition(self, structure: ReasoningStructure, node: int) -> str | None:
+        """The last list of sub-questions on the way to a node."""
+        for step in reversed(structure.read_ids(node)):
+            if structure.ops[step] == "generate" and self.plan(structure.hows[step]).prompt == "decompose":
+                return structure.steps[step].text
+        return None
+
+    def _turns(self, plan: Plan, path: Path, hint: str) -> tuple[Message, ...]:
+        """The conversation. Most are the same for all paths of a task: those of the last task are kept."""
+        if self._task is not path.task or len(self._kept) > MOST_KEPT:
+            self._task = path.task
+            self._kept = {}
+        key = (plan, path.notes, hint)
+        turns = None if plan.shown and path.steps else self._kept.get(key)
+        if turns is None:
+            tools = prompts.described(path.task, self.tools) if plan.prompt in ("act", "action") else None
+            turns = prompts.solving(path, ask=plan.ask, hint=hint, tools=tools, shown=plan.shown)
+            if not (plan.shown and path.steps):
+                self._kept[key] = turns
         return turns
 
-    def problem(self, choice: Choice) -> str | None:
-        """What is wrong with a sample, or `None`."""
-        if not choice.text.strip():
-            return "the reply is empty" + (": hidden reasoning used up max_tokens" if choice.finish == "length" else "")
-        if choice.finish == "filter":
-            return "the reply was refused by the provider's filter"
-        if choice.finish == "length" and self.granularity != "token" and not _has_whole_answer(choice.text):
-            return f"the reply was cut at max_tokens={self.settings.max_tokens}"
-        return None
-
-    def rephrase(self, request: Request, choice: Choice) -> Request:
-        """The second try: where a model left a blank line and so ended its step at once, begin after that line."""
-        if self.granularity == "step" and choice.finish == "stop" and not choice.text.strip():
-            return replace(request, prefill=request.prefill + self.settings.delimiter)
-        return request
-
-    def event(self, call: Call, sample: Choice | str, usage: Usage) -> Event:
-        """The event a sample makes."""
-        if isinstance(sample, str):
-            return Failed(of=call.op, nodes=call.nodes, index=call.index, reason=sample, usage=usage)
-        text = cut_at_answer(sample.text).strip()
-        answer = extract_answer(text)
-        return Grown(
-            nodes=call.nodes,
-            index=call.index,
-            text=text,
-            granularity=self.granularity,
-            status="open" if answer is None else "terminal",
-            answer=answer,
-            prior=_prior(sample.token_logprobs),
-            usage=usage,
+    async def _nest(self, nested: Nested, plan: Plan, call: Call, run: AgentRun) -> Event:
+        """The outcome of a nested run as a step."""
+        assert self.nested is not None  # the constructor saw to it
+        path = run.structure.path(call.nodes[0])
+        outcome = await self.nested.run(nested, path, call, run)
+        if outcome.answer is None:
+            return failed(call, f"the nested run found no answer ({outcome.reason})", outcome.usage)
+        whole = plan.granularity == "solution"
+        step = Attempt(plan, path).grown(
+            call, Reading(outcome.text or outcome.answer, outcome.answer if whole else None), outcome.usage
         )
-
-
-def _share(usage: Usage, position: int) -> Usage:
-    """The bill of a request stands on the first of its events."""
-    return usage if position == 0 else NO_USAGE
-
-
-def _prior(token_logprobs: tuple[float, ...] | None) -> float | None:
-    """Length-normalised probability, in (0, 1]: exp of the mean token log-probability (OpenR)."""
-    if not token_logprobs:
-        return None
-    mean = sum(token_logprobs) / len(token_logprobs)
-    # providers send -9999 or -inf for "unlikely": siblings are normalised by their sum, which must not be 0
-    return None if math.isnan(mean) else max(math.exp(min(mean, 0.0)), LEAST_PRIOR)
-
-
-def _has_whole_answer(text: str) -> bool:
-    """Whether the text gives an answer and goes on after it, so that the cut did not fall into the answer."""
-    return cut_at_answer(text) != text and extract_answer(text) is not None
+        return replace(step, run=outcome.run_id, trace=outcome.rows)

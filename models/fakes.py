@@ -132,7 +132,7 @@ class ScriptedPolicy:
         if isinstance(said, Exception):
             raise said
         choice = said if isinstance(said, Choice) else Choice(said)
-        return choice if request.top_logprobs else replace(choice, token_logprobs=None)
+        return choice if request.top_logprobs else replace(choice, token_logprobs=None, alternatives=None)
 
 
 def _words(text: str) -> int:

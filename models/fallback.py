@@ -33,6 +33,7 @@ _LESS: dict[Parameter, dict[str, Any]] = {
     "json_schema": {"json_schema": False},
     "system": {"system": False},
     "prefill": {"prefill": False},
+    "beams": {"diverse_beams": False},
     "max_tokens": {},
 }
 _CONTINUE = (
@@ -89,6 +90,9 @@ def adapt(request: Request, capabilities: Capabilities) -> Request:
         changes["seed"] = None
     if not capabilities.logprobs:
         changes["top_logprobs"] = 0
+    if request.diverse and not (capabilities.diverse_beams and 1 < request.n <= capabilities.max_n):
+        # one beam is no choice, and two searches find the same beams: sampled instead
+        changes["diverse"] = False
     if messages is not request.messages:
         changes["messages"] = messages
     if stop != request.stop:
@@ -176,7 +180,9 @@ def _without_thought(choice: Choice, capabilities: Capabilities) -> Choice:
         text = text.lstrip()
     else:
         return choice
-    return replace(choice, text=text, reasoning=(choice.reasoning + thought).strip())
+    # the log-probabilities are of the thought as well as of the text
+    reasoning = (choice.reasoning + thought).strip()
+    return replace(choice, text=text, reasoning=reasoning, token_logprobs=None, alternatives=None)
 
 
 def _without_echo(choice: Choice, prefill: str) -> Choice:
@@ -185,17 +191,21 @@ def _without_echo(choice: Choice, prefill: str) -> Choice:
         return choice
     text, at = choice.text, 0
     if text.startswith(prefill):
-        return replace(choice, text=text[len(prefill) :], token_logprobs=None)
+        return replace(choice, text=text[len(prefill) :], token_logprobs=None, alternatives=None)
     # word by word: a pattern made of the whole text would cost more than the request
     for position, word in enumerate(prefill.split()):
         start = len(text) - len(text[at:].lstrip()) if position == 0 or text[at : at + 1].isspace() else -1
         if start < 0 or not text.startswith(word, start):
             return choice
         at = start + len(word)
-    return replace(choice, text=text[at:], token_logprobs=None)
+    return replace(choice, text=text[at:], token_logprobs=None, alternatives=None)
 
 
 def _cut(choice: Choice, stop: tuple[str, ...]) -> Choice:
     """End the text at the first stop string; log-probabilities would no longer belong to it."""
     at = min((place for word in stop if word and (place := choice.text.find(word)) >= 0), default=-1)
-    return choice if at < 0 else replace(choice, text=choice.text[:at], finish="stop", token_logprobs=None)
+    return (
+        choice
+        if at < 0
+        else replace(choice, text=choice.text[:at], finish="stop", token_logprobs=None, alternatives=None)
+    )

@@ -22,7 +22,9 @@ from reflectree.rlm_ops.errors import (
     TransientModelError,
 )
 
-Parameter = Literal["temperature", "stop", "n", "logprobs", "seed", "json_schema", "max_tokens", "system", "prefill"]
+Parameter = Literal[
+    "temperature", "stop", "n", "logprobs", "seed", "json_schema", "max_tokens", "system", "prefill", "beams"
+]
 """What a provider may refuse by name, and a client can do without."""
 
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429, 529})
@@ -41,6 +43,7 @@ _NAMES: dict[Parameter, re.Pattern[str]] = {
     ),
     "json_schema": re.compile(r"\bresponse_format\b|json_schema|structured output|\bgrammar\b", re.IGNORECASE),
     "logprobs": re.compile(r"logprobs", re.IGNORECASE),
+    "beams": re.compile(r"use_beam_search|\bbeam", re.IGNORECASE),
     "temperature": re.compile(r"\btemperature\b|\btop_p\b", re.IGNORECASE),
     "stop": re.compile(
         r"['\"`]stop['\"`]|\bstop (?:words|strings|sequences|parameter)|parameter:? stop\b", re.IGNORECASE
@@ -62,6 +65,7 @@ _PARAM_FIELDS: dict[str, Parameter] = {
     "response_format": "json_schema",
     "max_tokens": "max_tokens",
     "max_completion_tokens": "max_tokens",
+    "use_beam_search": "beams",
 }
 
 

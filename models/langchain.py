@@ -143,6 +143,7 @@ class LangChainPolicy:
             ),
             token_logprobs=wire.read_logprobs(metadata.get("logprobs")) if request.top_logprobs else None,
             reasoning=_reasoning(message),
+            alternatives=wire.read_alternatives(metadata.get("logprobs")) if request.top_logprobs > 1 else None,
         )
         counted = getattr(message, "usage_metadata", None) or {}
         prompt = counted.get("input_tokens") or self.prompt_bound(request)

@@ -73,6 +73,9 @@ def to_body(request: Request, model: str) -> dict[str, Any]:
         body["logprobs"] = True
         if request.top_logprobs > 1:
             body["top_logprobs"] = min(request.top_logprobs, MOST_TOP_LOGPROBS)
+    if request.diverse:
+        # vLLM and TensorRT-LLM search `n` beams; how they keep them apart is for fields that differ, given as `extra`
+        body["use_beam_search"] = True
     if request.json_schema is not None:
         schema = {"name": "reply", "schema": request.json_schema, "strict": is_strict(request.json_schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -179,6 +182,33 @@ def read_logprobs(raw: Any) -> tuple[float, ...] | None:
     return numbers if numbers and len(numbers) == len(values) else None
 
 
+def read_alternatives(raw: Any) -> tuple[tuple[float, ...], ...] | None:
+    """For each token the log-probabilities of the best ones at its place, in the forms that `read_logprobs` takes.
+
+    None rather than a guess, also where only some tokens have any.
+    """
+    if not isinstance(raw, dict):
+        return None
+    content = raw.get("content")
+    if isinstance(content, list) and content:
+        places = [item.get("top_logprobs") if isinstance(item, dict) else None for item in content]
+    else:
+        places = raw.get("top_logprobs") or []
+    rows = tuple(map(_alternatives, places)) if isinstance(places, list) else ()
+    return rows if rows and all(rows) else None
+
+
+def _alternatives(place: Any) -> tuple[float, ...]:
+    """The log-probabilities at one place: a list of objects, or an object from tokens to numbers."""
+    values: list[Any] = []
+    if isinstance(place, dict):
+        values = list(place.values())
+    elif isinstance(place, list):
+        values = [item.get("logprob") if isinstance(item, dict) else None for item in place]
+    numbers = tuple(float(value) for value in values if isinstance(value, int | float))
+    return numbers if len(numbers) == len(values) else ()
+
+
 def _choice(item: Any, where: str) -> Choice:
     message = item.get("message") if isinstance(item, dict) else None
     if not isinstance(message, dict):
@@ -190,6 +220,7 @@ def _choice(item: Any, where: str) -> Choice:
         finish="filter" if message.get("refusal") else finish_of(item.get("finish_reason")),
         token_logprobs=read_logprobs(item.get("logprobs")),
         reasoning=_reasoning(message),
+        alternatives=read_alternatives(item.get("logprobs")),
     )
 
 

@@ -80,7 +80,8 @@ class Blueprint(Part):
             known = list(getattr(self.operators, op).variants) if hasattr(self.operators, op) else []
             if how and how not in known:
                 raise ValueError(
-                    f"operators.{op}.variants: strategy {strategy.name} asks for the variant {how!r}; {nearest(how, known)}"
+                    f"operators.{op}.variants: strategy {strategy.name} asks for the variant {how!r}; "
+                    f"{nearest(how, known)}"
                 )
         return self
 

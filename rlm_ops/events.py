@@ -109,7 +109,8 @@ class Evaluated:
             no evaluation of `node` by itself. -1 where there is none.
         aside: The value is an observation (how hard is the task? is the solution finished?) and is not backed up.
         how: The variant of the operator.
-        source: Who says so: `function`, `verifier`, `judge`, `rollouts`, `value-model`.
+        source: Who says so: `function`, `verifier`, `judge`, `rubric`, `scale`, `vote`, `pairwise`, `rollouts`,
+            `confidence`, `tests`, `value-model`, `reward-model`, `difficulty`, `finished`, `discriminator`.
         note: The evaluator's reason, in words, where it gave one.
     """
 
@@ -184,13 +185,17 @@ class Enriched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """A call came to nothing, after its retries. It is not a wrong answer, and it is paid all the same."""
+    """A call came to nothing, after its retries. It is not a wrong answer, and it is paid all the same.
+
+    `aside` marks an observation that could not be made: the node it was to be made on is none the worse for it.
+    """
 
     op: ClassVar[str] = "failed"
     of: str
     nodes: tuple[int, ...]
     index: int = 0
     how: str = ""
+    aside: bool = False
     reason: str = ""
     usage: Usage = NO_USAGE
     seq: int = -1

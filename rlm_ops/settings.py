@@ -198,14 +198,15 @@ class Evaluate(Varied):
         kind: `auto` takes the evaluator given to the run, else a verifier that knows no gold answer, else a judge.
             `judge` (one score with a reason), `rubric` (one score a criterion), `scale` (words such as sure, likely,
             impossible), `vote` (which of the siblings is best), `pairwise` (which of two is better, in both orders),
-            `rollouts` (agreement of completions), `confidence` (of the policy in its own tokens), `tests` (visible tests,
-            in the sandbox), `value` and `reward` (a `ValueModel` or `RewardModel` given to the run), `difficulty` and
-            `finished` (observations on the task and on a solution), `discriminate` (does another model complete the
-            path to the same answer?).
+            `rollouts` (agreement of completions), `confidence` (of the policy in its own tokens), `tests` (visible
+            tests, in the sandbox), `value` and `reward` (a `ValueModel` or `RewardModel` given to the run), `difficulty`
+            and `finished` (observations on the task and on a solution), `discriminate` (does another model complete the
+            path to the same answer?); the last three are for variants only.
         rubric: What the judge is asked to look at.
         criteria: The criteria of `rubric`, by name, each with what it asks.
         values: What the words of `scale` are worth: Tree of Thoughts' 20, 1 and .001 in the Game of 24, over 20.
-        repeats: Samples of the judgement, of which the mean counts (Tree of Thoughts' sum ranks the same).
+        repeats: Samples of the judgement, of which the mean counts (Tree of Thoughts' sum ranks the same); at
+            temperature 0 they are sampled at .7.
         rollouts: Completions sampled per evaluation (`rollouts`).
         reduce: How the scores of a path's steps become one (`reward`).
         fallback: What scores where log-probabilities are wanted and the model gives none (`confidence`).

@@ -328,7 +328,7 @@ class ReasoningStructure(NodeArrays):
         key = (event.of, event.nodes)
         self.failures[key] = self.failures.get(key, 0) + 1
         step = self.steps[node]
-        lost = event.of == "evaluate" and len(event.nodes) == 1 and node != ROOT
+        lost = event.of == "evaluate" and len(event.nodes) == 1 and node != ROOT and not event.aside
         if lost and not self.evaluations[node] and step.status != "pruned":
             self._set_status(node, replace(step, status="failed"))
         elif event.of in GROWING:

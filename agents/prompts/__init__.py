@@ -4,7 +4,56 @@ Text of a task, a model or a tool is data: it stands in user turns, fenced, neve
 """
 
 from reflectree.agents.prompts.common import fence, question
-from reflectree.agents.prompts.judging import JUDGE, JUDGE_SCHEMA, judging
-from reflectree.agents.prompts.solving import SOLVE, STEPWISE, begun, solving
+from reflectree.agents.prompts.judging import (
+    COMPARE,
+    ESTIMATE,
+    ESTIMATE_SCHEMA,
+    FINISH,
+    FINISH_SCHEMA,
+    GRADE,
+    JUDGE,
+    JUDGE_SCHEMA,
+    VOTE,
+    WEIGH,
+    comparing,
+    estimating,
+    finishing,
+    grade_schema,
+    grading,
+    judging,
+    vote_schema,
+    voting,
+    weigh_schema,
+    weighing,
+)
+from reflectree.agents.prompts.solving import ASKS, SOLVE, begun, described, solving
 
-__all__ = ["JUDGE", "JUDGE_SCHEMA", "SOLVE", "STEPWISE", "begun", "fence", "judging", "question", "solving"]
+__all__ = [
+    "ASKS",
+    "COMPARE",
+    "ESTIMATE",
+    "ESTIMATE_SCHEMA",
+    "FINISH",
+    "FINISH_SCHEMA",
+    "GRADE",
+    "JUDGE",
+    "JUDGE_SCHEMA",
+    "SOLVE",
+    "VOTE",
+    "WEIGH",
+    "begun",
+    "comparing",
+    "described",
+    "estimating",
+    "fence",
+    "finishing",
+    "grade_schema",
+    "grading",
+    "judging",
+    "question",
+    "solving",
+    "vote_schema",
+    "voting",
+    "weigh_schema",
+    "weighing",
+]

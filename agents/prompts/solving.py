@@ -1,29 +1,108 @@
-"""The conversation in which the policy writes the next step, or a whole solution."""
+"""The conversations in which the policy writes: the next step, a whole solution, a plan, an action, the answer now.
+
+All of them begin alike, to the end of the question, so that a prompt that a server has read for one need not be read
+again for another. What differs stands at the end of the user turn, and in how the assistant's turn is begun.
+"""
 
 from __future__ import annotations
 
-from reflectree.agents.prompts.common import question
-from reflectree.models.base import Message
-from reflectree.rlm_ops.step import Granularity, Path
+from collections.abc import Mapping, Sequence
 
-SOLVE = STEPWISE = (
+from reflectree.agents.prompts.common import fence, lessons, question
+from reflectree.models.base import Message
+from reflectree.rlm_ops.step import Path
+from reflectree.rlm_ops.task import Task
+
+SOLVE = (
     "Solve the problem step by step, each step on a line of its own and each a small, checkable advance. "
     "When the result is reached, write one line of the form 'Answer: ...' that holds the final answer and nothing else."
 )
-"""The same for whole solutions and for steps: a comparison then differs in nothing else, and a prompt that a server has
-read for the one need not be read again for the other."""
+"""The same for whole solutions and for steps: a comparison then differs in nothing else."""
+
+SUBQUESTION, REPLY = "Sub-question", "Reply:"
+"""How a sub-question and its answer begin their lines."""
+
+ASKS: Mapping[str, str] = {
+    "solve": "",
+    "propose": (
+        "Propose {count} different next steps, numbered, each complete on one line. "
+        "Write nothing else. A step that reaches the result is written as 'Answer: ...'."
+    ),
+    "plan": "First write only a plan: the steps that will lead to the result, numbered, without carrying them out.",
+    "decompose": (
+        "Do not solve the problem yet. Break it into sub-questions in the order in which they should be answered, "
+        "numbered, one a line. The last one is the problem itself."
+    ),
+    "subquestion": (
+        f"Work through sub-questions, each on a line '{SUBQUESTION} N: ...' with its answer on the next line as "
+        f"'{REPLY} ...'. Where a reply settles the problem, add the line 'Answer: ...'."
+    ),
+    "answer": "Give the final answer now, as the one line 'Answer: ...' and nothing else.",
+    "rephrase": (
+        "Do not solve the problem yet. Put it in other words: list the known conditions, one a line, and then say what "
+        "is asked."
+    ),
+    "act": (
+        "Take turns of 'Thought: ...' and 'Action: name[input]'; each action is followed by its 'Observation: ...', "
+        "which you never write yourself. Use only the actions listed, and 'Action: finish[answer]' at the end."
+    ),
+    "code": (
+        "Each step is a sentence of words and one ```python block that computes or checks it and prints the result; "
+        "what it prints is shown as output. Go on from what was printed. "
+        "The last step has no code: it is the line 'Answer: ...'."
+    ),
+}
+"""What is asked at the end of the user turn, by the prompt's name in `Generate.prompt`."""
+
+PROGRAM = "The answer is a program: write it whole, in one ```python code block."
+"""What is asked besides where the answer is a program."""
 
 
-def solving(path: Path, granularity: Granularity) -> tuple[Message, ...]:
-    """The conversation in which the policy writes the next step or a whole solution."""
-    turns = [Message("system", SOLVE if granularity == "solution" else STEPWISE)]
+def solving(
+    path: Path,
+    *,
+    ask: str = "",
+    hint: str = "",
+    tools: Mapping[str, str] | None = None,
+    shown: bool = False,
+    proposed: Sequence[str] = (),
+) -> tuple[Message, ...]:
+    """A conversation in which the policy writes.
+
+    Args:
+        path: The path it goes on from.
+        ask: What is asked beyond solving the problem.
+        hint: A way to approach the task.
+        tools: The actions there are, each with a line of description.
+        shown: Whether the path is shown in the user turn, where the reply is no continuation of it.
+        proposed: Next steps there are already.
+    """
+    turns = [Message("system", SOLVE)]
     for example in path.task.examples:
         turns.append(Message("user", example.question))
         turns.append(Message("assistant", "\n".join((*example.steps, f"Answer: {example.answer}"))))
-    turns.append(Message("user", question(path.task)))
+    parts = [question(path.task)]
+    if path.notes:
+        parts.append(lessons(path.notes))
+    if shown and path.steps:
+        parts.append(f"The solution so far:\n{fence('solution', path.text)}")
+    if proposed:
+        parts.append("Steps that are there already:\n" + fence("proposed", "\n".join(proposed)))
+    if tools is not None:
+        parts.append("Actions:\n" + fence("actions", "\n".join(tools.values()) or "none but finish"))
+    if path.task.form == "code":
+        parts.append(PROGRAM)
+    parts += filter(None, (ask, hint))
+    turns.append(Message("user", "\n\n".join(parts)))
     return tuple(turns)
 
 
-def begun(path: Path) -> str:
-    """The assistant's turn as far as it is written: the steps of the path, one a line."""
-    return "".join(f"{step.text}\n" for step in path.steps)
+def described(task: Task, tools: Mapping[str, str]) -> dict[str, str]:
+    """One line a tool of the task: its description, which begins with its name."""
+    lines = {name: tools.get(name, "") for name in task.tools}
+    return {name: line if line.startswith(name) else f"{name}[...] {line}".rstrip() for name, line in lines.items()}
+
+
+def begun(path: Path, delimiter: str = "\n") -> str:
+    """The assistant's turn as far as it is written: the steps of the path, each ended by the delimiter."""
+    return path.joined(delimiter)

@@ -43,6 +43,7 @@ class _Sample:
 
     text: list[str] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    alternatives: list[tuple[float, ...]] = field(default_factory=list)
     finish: Finish | None = None
     tokens: int = 0
 
@@ -62,6 +63,7 @@ class _Call:
             sample.text.append(part.get("text") or "")
             for token in (part.get("logprobs") or {}).get("content", ()):
                 sample.logprobs.append(float(token["logprob"]))
+                sample.alternatives.append(tuple(float(best["logprob"]) for best in token.get("top_logprobs", ())))
             if part.get("finish_reason"):
                 sample.finish = "length" if part["finish_reason"] == "length" else "stop"
                 sample.tokens = int(chunk["usage"]["completion_tokens"])
@@ -146,7 +148,7 @@ class EmbeddedPolicy:
             for call in calls:
                 call.cancelled = True
         samples = [sample for call in calls for sample in call.samples]
-        return _reply(samples, len(prompt), bool(request.top_logprobs))
+        return _reply(samples, len(prompt), request.top_logprobs)
 
     async def aclose(self) -> None:
         """Let go of the engine; the last policy to do so stops it. Twice is the same as once."""
@@ -201,10 +203,16 @@ def _body(request: Request, prompt: list[int], room: int, n: int, first: int) ->
     return body
 
 
-def _reply(samples: list[_Sample], prompt_tokens: int, logprobs: bool) -> Reply:
+def _reply(samples: list[_Sample], prompt_tokens: int, top_logprobs: int) -> Reply:
     if any(sample.finish is None for sample in samples):
         raise TransientModelError("the embedded model was stopped before the reply was complete")
     choices = tuple(
-        Choice("".join(s.text), s.finish or "stop", tuple(s.logprobs) if logprobs else None) for s in samples
+        Choice(
+            "".join(s.text),
+            s.finish or "stop",
+            tuple(s.logprobs) if top_logprobs else None,
+            alternatives=tuple(s.alternatives) if top_logprobs > 1 and all(s.alternatives) else None,
+        )
+        for s in samples
     )
     return Reply(choices, Usage(1, 0, prompt_tokens, sum(s.tokens for s in samples), 0.0))

@@ -19,13 +19,12 @@ from reflectree.rlm_ops.budget import Budget, Ledger
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.errors import BudgetRefused, ModelRejected, TransientModelError
 from reflectree.rlm_ops.events import Failed, Grown
-from reflectree.rlm_ops.step import Granularity, Path, Step
-from reflectree.rlm_ops.task import Task
+from reflectree.rlm_ops.step import Granularity
 from reflectree.rlm_ops.usage import Usage
 
 
 def generator(policy: Oracle | None = None, granularity: Granularity = "step", **settings: Any) -> Generator:
-    return Generator(Generate(**settings), granularity, policy or Oracle())
+    return Generator(Generate(**settings), granularity, {"policy": policy or Oracle()})
 
 
 def samples(*indices: int, node: int = 0) -> list[Call]:
@@ -35,7 +34,7 @@ def samples(*indices: int, node: int = 0) -> list[Call]:
 def carried_out(agent: Generator, calls: list[Call], budget: Budget | None = None) -> list[Any]:
     history = History(9, 9, 9)
     history.tell(Grown(nodes=(0,), index=8, text="first"))
-    caller = Caller(agent.policy, Ledger(budget or Budget()), Retries(2, 0.01, 0.01))
+    caller = Caller(agent.models["policy"], Ledger(budget or Budget()), Retries(2, 0.01, 0.01))
     run = cast(AgentRun, SimpleNamespace(structure=history.live, seed=3, caller=lambda role: caller))
     return run_virtually(agent.carry_out(calls, run))
 
@@ -56,16 +55,24 @@ def test_siblings_are_grouped_up_to_what_one_request_takes(pairs: list[tuple[int
     assert len(groups) == sum(-(-sum(n == node for n, _ in pairs) // max_n) for node in {n for n, _ in pairs})
 
 
+def request_of(agent: Generator, calls: list[Call], live: Any = None) -> Request:
+    live = live or History(9, 9, 9).live
+    return agent.begin(agent.plan(calls[0].how), calls, live, 3)[0]
+
+
 def test_the_request_says_all_that_the_settings_say() -> None:
+    history = History(9, 9, 9)
+    history.tell(Grown(nodes=(0,), index=8, text="a"))
     agent = generator(
         temperature=0.3, top_p=0.9, max_tokens=77, delimiter="\n\n", timeout=9.0, priors=True, granularity="step"
     )
-    request = agent.request(Path(Task("Q?"), (Step("a"),)), 2, 99)
+    calls = samples(0, 1, node=1)
+    request = request_of(agent, calls, history.live)
     assert (request.temperature, request.top_p, request.max_tokens) == (0.3, 0.9, 77)
     assert (request.stop, request.timeout, request.top_logprobs) == (("\n\n",), 9.0, 1)
-    assert (request.n, request.seed, request.prefill) == (2, 99, "a\n")
-    assert generator(granularity="solution").request(Path(Task("Q?")), 1, 0).stop == ()
-    assert generator().request(Path(Task("Q?")), 1, 0).top_logprobs == 0
+    assert (request.n, request.seed, request.prefill) == (2, calls[0].seed(3), "a\n\n")
+    assert request_of(generator(granularity="solution"), samples(0)).stop == ()
+    assert request_of(generator(), samples(0)).top_logprobs == 0
 
 
 def test_one_event_a_call_in_order_with_the_bill_on_the_first() -> None:
@@ -86,24 +93,6 @@ def test_a_step_below_another_is_asked_with_it_as_prefill() -> None:
     policy = Oracle()
     carried_out(generator(policy), samples(0, node=1))
     assert policy.requests[0].prefill == "first\n"
-
-
-@pytest.mark.parametrize(
-    ("choice", "granularity", "said"),
-    [
-        (Choice(" \n "), "step", "the reply is empty"),
-        (Choice("", "length"), "step", "hidden reasoning used up max_tokens"),
-        (Choice("no", "filter"), "step", "refused by the provider's filter"),
-        (Choice("half", "length"), "step", "cut at max_tokens"),
-        (Choice("Answer: 4", "length"), "solution", "cut at max_tokens"),
-        (Choice("Answer: 42\nand more", "length"), "solution", None),
-        (Choice("tok", "length"), "token", None),
-        (Choice("fine", "unknown"), "step", None),
-    ],
-)
-def test_what_is_wrong_with_a_sample(choice: Choice, granularity: Granularity, said: str | None) -> None:
-    problem = generator(granularity=granularity).problem(choice)
-    assert problem is None if said is None else said in str(problem)
 
 
 def test_a_step_ended_by_a_blank_line_is_begun_after_it() -> None:

@@ -34,7 +34,7 @@ def alive(
 ) -> LiveRun:
     blueprint = tree()
     agents: dict[str, Agent] = {
-        "generate": Generator(blueprint.operators.generate, "step", policy),
+        "generate": Generator(blueprint.operators.generate, "step", {"policy": policy}),
         "evaluate": EvaluatorAgent(function(value_of)),
     }
     return LiveRun(

@@ -184,7 +184,7 @@ def test_a_judgement_that_cannot_be_read_is_one_retry_then_failed(text: str) -> 
 
 
 def test_rollouts_without_an_answer_fail_their_node() -> None:
-    policy = Oracle(lambda request, number: "step of no end")
+    policy = Oracle(lambda request, number: f"step {number} of no end")
     result = run_virtually(search(policy, evaluator=rollouts(2), blueprint=tree(distinct=False)))
     assert {event.of for event in result.trace if isinstance(event, Failed)} == {"evaluate"}
     assert result.stop_reason == "complete"

@@ -32,7 +32,7 @@ hostile = st.one_of(
     st.lists(st.sampled_from(["<", "/", ">", " ", "\n", "context", "SOLUTION", "problem"]), max_size=12).map("".join),
     st.text(max_size=30),
 )
-SYSTEM = {prompts.SOLVE, prompts.STEPWISE, prompts.JUDGE}
+SYSTEM = {prompts.SOLVE, prompts.JUDGE}
 
 
 def closings(tag: str, text: str) -> int:
@@ -46,7 +46,7 @@ def test_system_turns_are_ours_alone_and_fences_close_once(
 ) -> None:
     task = Task(f"What? {question}", context, (Example(example, (example,), example),))
     path = Path(task, (Step(step), Step(step)))
-    for messages in (prompts.solving(path, granularity), prompts.judging(path, "rubric")):
+    for messages in (prompts.solving(path), prompts.judging(path, "rubric")):
         assert [message.role for message in messages].count("system") == 1
         assert messages[0].role == "system"
         assert messages[0].content in SYSTEM
@@ -56,7 +56,7 @@ def test_system_turns_are_ours_alone_and_fences_close_once(
     assert closings("problem", problem) == 0
     assert closings("solution", solution) == 1
     if context:
-        asked = prompts.solving(path, granularity)[-1]
+        asked = prompts.solving(path)[-1]
         fenced = asked.content.removesuffix(f"\n\n{task.question}")
         assert fenced != asked.content
         assert closings("context", fenced) == 1

@@ -153,6 +153,20 @@ async def test_logprobs_are_one_a_token(policy: EmbeddedPolicy) -> None:
 
 
 @pytest.mark.slow
+async def test_alternatives_are_as_many_as_asked_for_and_hold_the_token_written_greedily(
+    policy: EmbeddedPolicy,
+) -> None:
+    (choice,) = (await policy.complete(replace(ASK, max_tokens=6, top_logprobs=5, temperature=0.0))).choices
+    assert choice.alternatives is not None
+    assert choice.token_logprobs is not None
+    assert [len(best) for best in choice.alternatives] == [5] * 6
+    for written, best in zip(choice.token_logprobs, choice.alternatives, strict=True):
+        assert written == pytest.approx(max(best), abs=1e-4)
+    (plain,) = (await policy.complete(replace(ASK, max_tokens=2, top_logprobs=1))).choices
+    assert plain.alternatives is None
+
+
+@pytest.mark.slow
 async def test_same_seed_same_text_whatever_runs_beside_it(policy: EmbeddedPolicy) -> None:
     asks = [Request((Message("user", f"Write about {w}."),), 24, seed=5) for w in "rain stone bread ships".split()]
     alone = [(await policy.complete(ask)).choices[0].text for ask in asks]

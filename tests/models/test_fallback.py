@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ requests = st.builds(
     top_logprobs=st.integers(0, 5),
     prefill=texts,
     json_schema=st.none() | st.just({"type": "object"}),
+    diverse=st.booleans(),
 )
 capabilities = st.builds(
     Capabilities,
@@ -38,6 +40,7 @@ capabilities = st.builds(
     seed=st.booleans(),
     json_schema=st.booleans(),
     temperature=st.booleans(),
+    diverse_beams=st.booleans(),
 )
 ASK = Request((Message("system", "Think."), Message("user", "Make 24.")))
 
@@ -52,6 +55,7 @@ def test_an_adapted_request_asks_for_nothing_the_model_cannot_do(request: Reques
     assert able.logprobs or not adapted.top_logprobs
     assert able.json_schema or adapted.json_schema is None
     assert able.temperature or (adapted.temperature is None and adapted.top_p is None)
+    assert not adapted.diverse or (able.diverse_beams and 1 < adapted.n <= able.max_n)
 
 
 @given(requests, capabilities)
@@ -62,7 +66,8 @@ def test_adapting_twice_is_adapting_once(request: Request, able: Capabilities) -
 
 @given(requests)
 def test_an_able_model_gets_the_request_itself(request: Request) -> None:
-    assert fallback.adapt(request, ABLE) is request
+    request = replace(request, diverse=request.diverse and request.n > 1)
+    assert fallback.adapt(request, replace(ABLE, diverse_beams=True)) is request
     assert fallback.split(request, ABLE.max_n) == [request]
 
 
@@ -139,9 +144,24 @@ def test_tagged_thought_is_moved_out_of_the_text(written: str, hidden: bool, tex
 
 
 def test_a_cut_ends_as_a_stop_and_drops_log_probabilities_that_no_longer_fit() -> None:
-    written = Choice("abENDc", "length", token_logprobs=(-0.1, -0.2))
+    told: dict[str, Any] = {"token_logprobs": (-0.1, -0.2), "alternatives": ((-0.1, -3.0), (-0.2, -2.0))}
+    written = Choice("abENDc", "length", **told)
     choice = fallback.finish(Reply((written,)), replace(ASK, stop=("END",)), ABLE).choices[0]
     assert choice == Choice("ab", "stop", None)
+    thought = Choice("<think>hm</think>ab", "stop", **told)
+    assert fallback.finish(Reply((thought,)), ASK, ABLE).choices[0] == Choice("ab", "stop", None, "hm")
+    assert fallback.finish(Reply((replace(written, text="ab"),)), ASK, ABLE).choices[0].alternatives == (
+        (-0.1, -3.0),
+        (-0.2, -2.0),
+    )
+
+
+def test_beams_are_sampled_where_the_server_searches_none_or_would_find_the_same_twice() -> None:
+    beams = replace(ASK, n=4, diverse=True)
+    able = replace(ABLE, diverse_beams=True)
+    assert fallback.adapt(beams, able) is beams
+    assert fallback.adapt(beams, ABLE) == replace(ASK, n=4)
+    assert fallback.adapt(beams, replace(able, max_n=3)) == replace(ASK, n=4)
 
 
 async def test_paid_samples_survive_the_failure_of_others() -> None:

@@ -72,6 +72,18 @@ async def test_usage_finish_log_probabilities_and_thought() -> None:
     assert reply.usage.to_row() == [1, 0, 7, 3, pytest.approx(10e-6)]
 
 
+async def test_alternatives_a_token_are_read_where_they_are_asked_for() -> None:
+    best = [{"token": "24", "logprob": -0.5}, {"token": "25", "logprob": -1.5}]
+    content = [{"token": "24", "logprob": -0.5, "top_logprobs": best}]
+    answer = AIMessage("24", response_metadata={"finish_reason": "stop", "logprobs": {"content": content}})
+    policy = LangChainPolicy(Recorder(answer=answer, seen=[]))
+    policy.capabilities = replace(policy.capabilities, logprobs=True)
+    (choice,) = (await policy.complete(replace(ASK, top_logprobs=5))).choices
+    assert (choice.token_logprobs, choice.alternatives) == ((-0.5,), ((-0.5, -1.5),))
+    (plain,) = (await policy.complete(replace(ASK, top_logprobs=1))).choices
+    assert (plain.token_logprobs, plain.alternatives) == ((-0.5,), None)
+
+
 async def test_uncounted_tokens_are_estimated_and_samples_drawn_one_by_one() -> None:
     policy = LangChainPolicy(GenericFakeChatModel(messages=iter(["a", "b", "c"])))
     reply = await policy.complete(replace(ASK, n=3))

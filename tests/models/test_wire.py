@@ -52,6 +52,12 @@ def test_everything_that_can_be_asked_for_is_written() -> None:
     assert (written["logprobs"], written["top_logprobs"]) == (True, wire.MOST_TOP_LOGPROBS)
     assert written["response_format"]["json_schema"]["schema"] == {"type": "string"}
     assert written["user"] == "me"
+    assert "use_beam_search" not in written
+
+
+def test_beams_are_asked_for_with_the_fields_of_the_servers_that_have_them() -> None:
+    written = body(replace(ASK, n=4, diverse=True), "vllm", diversity_penalty=1.0)
+    assert (written["use_beam_search"], written["n"], written["diversity_penalty"]) == (True, 4, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +142,32 @@ def test_parts_refusals_and_thought() -> None:
         Choice("", "filter"),
         Choice("c", "unknown", (-1.0, -0.5), "ah"),
     )
+
+
+@pytest.mark.parametrize(
+    ("raw", "best"),
+    [
+        (
+            {
+                "content": [
+                    {"token": "4", "logprob": -0.1, "top_logprobs": [{"logprob": -0.1}, {"logprob": -2.5}]},
+                    {"token": "2", "logprob": -3, "top_logprobs": [{"logprob": -0.2}, {"logprob": -1}]},
+                ]
+            },
+            ((-0.1, -2.5), (-0.2, -1.0)),
+        ),
+        ({"token_logprobs": [-0.5], "top_logprobs": [{"a": -0.5, "b": -1.5}]}, ((-0.5, -1.5),)),
+        ({"content": [{"logprob": -0.1, "top_logprobs": []}]}, None),
+        ({"content": [{"logprob": -0.1, "top_logprobs": [{"logprob": -0.1}]}, {"logprob": -0.1}]}, None),
+        ({"content": [{"logprob": -0.1, "top_logprobs": [{"logprob": None}]}]}, None),
+        ({"token_logprobs": [-0.5]}, None),
+        (None, None),
+    ],
+)
+def test_alternatives_a_token_are_read_or_none_are(raw: Any, best: Any) -> None:
+    assert wire.read_alternatives(raw) == best
+    (choice,) = wire.read_choices({"choices": [{"message": {"content": "42"}, "logprobs": raw}]}, "here")
+    assert choice.alternatives == best
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reflectree.rlm_ops.calls import GROWING
-from reflectree.rlm_ops.events import BackedUp, Began, Enriched, Evaluated, Event, Failed, Grown, Pruned
+from reflectree.rlm_ops.events import BackedUp, Backtracked, Began, Enriched, Evaluated, Event, Failed, Grown, Pruned
 from reflectree.rlm_ops.structure import ReasoningStructure
 
 
@@ -22,6 +22,10 @@ class Slow:
     backed: list[tuple[int, float]] = field(default_factory=list)
     own: dict[int, list[float]] = field(default_factory=dict)
     settled: Counter[tuple[str, tuple[int, ...]]] = field(default_factory=Counter)
+    left: set[int] = field(default_factory=set)
+    versions: Counter[int] = field(default_factory=Counter)
+    preferences: dict[tuple[int, int], float] = field(default_factory=dict)
+    asides: dict[tuple[int, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for event in self.events:
@@ -31,12 +35,19 @@ class Slow:
         match event:
             case Began():
                 self.limits = (event.width, event.root_width, event.depth)
+                self.ops = event.ops
                 self.parents.append(())
                 self.status.append("open")
             case Grown():
                 self.parents.append(event.nodes)
                 self.status.append(event.status)
                 self.settled[event.op, event.nodes] += 1
+            case Evaluated(against=against) if against != -1:
+                self.settled["evaluate", (event.node, against)] += 1
+                self.preferences[event.node, against] = event.value
+            case Evaluated(aside=True):
+                self.settled["evaluate", (event.node,)] += 1
+                self.asides[event.node, event.how] = event.value
             case Evaluated():
                 self.own.setdefault(event.node, []).append(event.value)
                 self.settled["evaluate", (event.node,)] += 1
@@ -45,12 +56,19 @@ class Slow:
             case Pruned():
                 for node in event.nodes:
                     self.status[node] = "pruned"
+            case Backtracked():
+                if event.node:
+                    self.left.add(event.node)
             case Enriched():
                 self.settled["enrich", (event.node,)] += 1
+                self.versions[event.node] += 1
+                if event.status and event.node:
+                    self.status[event.node] = event.status
             case Failed():
                 self.settled[event.of, event.nodes] += 1
                 node = event.nodes[0]
-                if event.of == "evaluate" and node not in self.own and self.status[node] != "pruned":
+                lost = event.of == "evaluate" and len(event.nodes) == 1 and node and not event.aside
+                if lost and node not in self.own and self.status[node] != "pruned":
                     self.status[node] = "failed"
 
     def up(self, node: int) -> list[int]:
@@ -62,11 +80,13 @@ class Slow:
 
     def can_grow(self, node: int) -> bool:
         width, root_width, depth = self.limits
+        ops = self.ops if node else ("generate",)
         return (
-            self.status[node] == "open"
+            (self.status[node] == "open" or (self.status[node] == "terminal" and "refine" in ops))
             and (node == 0 or node in self.own)
             and len(self.up(node)) - 1 < depth
-            and self.settled["generate", (node,)] < (width if node else root_width)
+            and node not in self.left
+            and sum(self.settled[op, (node,)] for op in ops) < (width if node else root_width)
         )
 
     def expected(self) -> dict[str, Any]:
@@ -103,6 +123,10 @@ class Slow:
                 key=lambda node: (sum(self.own[node]) / len(self.own[node]), -node),
                 default=None,
             ),
+            "left": self.left,
+            "versions": dict(self.versions),
+            "preferences": self.preferences,
+            "asides": self.asides,
             "calls_in_flight": 0,
             "_in_flight": {},
         }

@@ -61,6 +61,9 @@ def events(seq: st.SearchStrategy[int]) -> st.SearchStrategy[Event]:
             policy=texts,
             evaluator=texts,
             verifier=texts,
+            ops=st.sampled_from([("generate",), ("refine",), ("generate", "refine")]),
+            backup=st.sampled_from([{}, {"rule": "max"}]),
+            form=st.sampled_from(["line", "code"]),
             seed=st.integers(),
             oracle=st.booleans(),
             seq=seq,
@@ -75,16 +78,56 @@ def events(seq: st.SearchStrategy[int]) -> st.SearchStrategy[Event]:
             granularity=granularities,
             status=st.sampled_from(["open", "terminal"]),
             answer=maybe_text,
+            after=st.integers(-1, 50),
             prior=st.none() | scores,
+            confidence=st.none() | scores,
+            how=texts,
+            source=texts,
+            note=texts,
+            run=texts,
             usage=usages,
             seq=seq,
         ),
-        st.builds(Evaluated, node=ids, index=ids, value=scores, source=texts, note=texts, usage=usages, seq=seq),
+        st.builds(
+            Evaluated,
+            node=ids,
+            index=ids,
+            value=scores,
+            against=st.integers(-1, 50),
+            aside=st.booleans(),
+            how=texts,
+            source=texts,
+            note=texts,
+            usage=usages,
+            seq=seq,
+        ),
         st.builds(BackedUp, node=ids, value=scores, seq=seq),
         st.builds(Pruned, nodes=parents, reason=texts, seq=seq),
         st.builds(Backtracked, node=ids, to=ids, reason=texts, seq=seq),
-        st.builds(Enriched, node=ids, text=texts, answer=maybe_text, usage=usages, index=ids, seq=seq),
-        st.builds(Failed, of=growing, nodes=parents, index=ids, reason=texts, usage=usages, seq=seq),
+        st.builds(
+            Enriched,
+            node=ids,
+            text=texts,
+            status=st.sampled_from(["", "terminal", "failed"]),
+            answer=maybe_text,
+            how=texts,
+            source=texts,
+            note=texts,
+            usage=usages,
+            index=ids,
+            seq=seq,
+        ),
+        st.builds(
+            Failed,
+            of=growing,
+            nodes=parents,
+            index=ids,
+            how=texts,
+            aside=st.booleans(),
+            reason=texts,
+            usage=usages,
+            seq=seq,
+        ),
         st.builds(
             Answered,
             node=st.integers(-1, 50),
@@ -102,11 +145,11 @@ def events(seq: st.SearchStrategy[int]) -> st.SearchStrategy[Event]:
 class History:
     """A valid trace that grows by random moves, beside the live structure it is told to."""
 
-    def __init__(self, width: int, root_width: int, depth: int) -> None:
+    def __init__(self, width: int, root_width: int, depth: int, ops: tuple[str, ...] = ("generate",)) -> None:
         self.live = ReasoningStructure()
         self.events: list[Event] = []
         self.flying: list[Call] = []
-        self.tell(Began(question="What?", width=width, root_width=root_width, depth=depth))
+        self.tell(Began(question="What?", width=width, root_width=root_width, depth=depth, ops=ops))
 
     def tell(self, event: Event) -> None:
         numbered: dict[str, Any] = {"seq": len(self.events)}
@@ -125,13 +168,18 @@ class History:
 
 
 MOVES = ("begin generate", "begin evaluate", "aggregate", "settle", "settle", "settle", "cancel", "back up", "prune")
-OTHER = ("backtrack", "enrich", "re-evaluate")
+OTHER = ("backtrack", "enrich", "re-evaluate", "compare", "observe", "refine")
 
 
 @st.composite
 def histories(draw: st.DrawFn, *, others: bool = True, land: bool = True) -> History:
     """Any valid history; with `land`, one in which nothing is left in flight."""
-    history = History(draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    ops = (
+        draw(st.sampled_from([("generate",), ("generate",), ("refine",), ("generate", "refine")]))
+        if others
+        else ("generate",)
+    )
+    history = History(draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4)), ops)
     moves = draw(st.lists(st.sampled_from(MOVES + OTHER if others else MOVES), max_size=40))
     for move in moves:
         _move(draw, history, move)
@@ -163,8 +211,18 @@ def _move(draw: st.DrawFn, history: History, move: str) -> None:
         history.tell(Pruned(nodes=(node,), reason="weak"))
     elif move == "backtrack":
         history.tell(Backtracked(node=node, to=0))
-    elif move == "enrich" and node:
-        history.tell(Enriched(node=node, text="better", index=live.next_index("enrich", (node,))))
+    elif move == "enrich":
+        changes = live.steps[node].status in ("open", "terminal") and node
+        status = draw(st.sampled_from(["", "", "terminal", "failed"])) if changes else ""
+        index = live.next_index("enrich", (node,))
+        history.tell(Enriched(node=node, text="better", status=status, index=index))
+    elif move == "compare" and len(live) > 2:
+        pair = tuple(draw(st.lists(st.integers(1, len(live) - 1), min_size=2, max_size=2, unique=True)))
+        history.begin(Call("evaluate", pair, live.next_index("evaluate", pair)))
+    elif move == "observe" and live.evaluations[node]:
+        history.begin(Call("evaluate", (node,), live.next_index("evaluate", (node,)), "finished"))
+    elif move == "refine" and node and live.can_grow(node):
+        history.begin(Call("refine", (node,), live.next_index("refine", (node,))))
 
 
 def _settle(draw: st.DrawFn, history: History) -> None:
@@ -172,17 +230,30 @@ def _settle(draw: st.DrawFn, history: History) -> None:
     call = history.flying.pop(draw(st.integers(0, len(history.flying) - 1)))
     usage = Usage(1, 0, 3, 2, 0.0)
     if draw(st.integers(0, 4)) == 0:
-        history.tell(Failed(of=call.op, nodes=call.nodes, index=call.index, reason="empty", usage=usage))
+        aside = call.how == "finished"
+        history.tell(Failed(of=call.op, nodes=call.nodes, index=call.index, aside=aside, reason="empty", usage=usage))
     elif call.op == "evaluate":
         value = draw(st.sampled_from([0.0, 0.25, 0.5, 1.0]))
-        history.tell(Evaluated(node=call.nodes[0], index=call.index, value=value, usage=usage))
+        against, aside = call.nodes[1] if len(call.nodes) > 1 else -1, call.how == "finished"
+        history.tell(
+            Evaluated(
+                node=call.nodes[0],
+                index=call.index,
+                value=value,
+                against=against,
+                aside=aside,
+                how=call.how,
+                usage=usage,
+            )
+        )
     else:
         done = draw(st.integers(0, 2)) == 0
         history.tell(
             Grown(
-                op="aggregate" if call.op == "aggregate" else "generate",
+                op=call.op,  # type: ignore[arg-type]
                 nodes=call.nodes,
                 index=call.index,
+                after=history.live.after[call.nodes[0]] if call.op == "refine" else -1,
                 text=f"step {len(history.live)}",
                 status="terminal" if done else "open",
                 answer="42" if done else None,
