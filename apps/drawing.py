@@ -99,13 +99,28 @@ class Drawing:
         score = " ····" if value is None else f" {value:.2f}"
         line = Text(f"{SYMBOLS[kind]} ", style=STYLES[kind]).append(f"{node}", style="dim")
         line.append(score, style=STYLES[kind] or "yellow").append(f" x{structure.visits[node]}  ", style="dim")
-        if len(structure.parents[node]) > 1:
-            line.append(f"(from {', '.join(map(str, structure.parents[node]))}) ", style="dim")
+        made = self._made(node)
+        if made:
+            line.append(f"({made}) ", style="dim")
         if step.answer is not None:
             line.append(f"⇒ {one_line(step.answer, 60)}  ", style="bold" if node != self._answer else STYLES["answer"])
         if step.status == "failed" and (reasons := self._failures.get(node)):
             line.append(f"[{one_line(reasons[-1], 60)}] ", style="red")
         return line.append(one_line(step.text[:_TEXT_LIMIT]), style="dim" if kind == "pruned" else "default")
+
+    def _made(self, node: int) -> str:
+        """How the step came about, where it was not simply generated, and what became of it."""
+        structure = self._structure
+        op, parents = structure.ops[node], structure.parents[node]
+        words = [] if op == "generate" else [f"{op} of {', '.join(map(str, parents))}"]
+        if node in structure.runs:
+            inside = len(structure.traces[node])
+            words.append(f"a run of {many(inside, 'event')} inside")
+        if node in structure.versions:
+            words.append(f"version {structure.versions[node] + 1}")
+        if node in structure.left:
+            words.append("left")
+        return "; ".join(words)
 
     def _measure(self) -> tuple[list[int], list[float | None]]:
         """Steps and best value at and below each node; children have higher ids than their parents."""

@@ -31,7 +31,8 @@ def figures(trace: Trace, structure: ReasoningStructure) -> dict[str, Any]:
         if usage:
             op = event.of if isinstance(event, Failed) else event.op
             usages[op] = usages.get(op, NO_USAGE) + usage
-    values = [event.value for event in trace if isinstance(event, Evaluated)]
+    scores = [event for event in trace if isinstance(event, Evaluated)]
+    values = [event.value for event in scores if event.against == -1 and not event.aside]
     return {
         "run_id": trace.run_id,
         "blueprint": began.blueprint.get("name") if began else None,
@@ -43,6 +44,8 @@ def figures(trace: Trace, structure: ReasoningStructure) -> dict[str, Any]:
         "usage": asdict(trace.usage),
         "usage_by_operator": {op: asdict(usage) for op, usage in usages.items()},
         "evaluations": len(values),
+        "comparisons": sum(event.against != -1 for event in scores),
+        "observations": {f"{event.how}: {event.value:.2f}": event.node for event in scores if event.aside},
         "mean_value": sum(values) / len(values) if values else None,
         "values": _histogram(values),
         "failures": dict(Counter(f"{e.of}: {one_line(e.reason, 120)}" for e in trace if isinstance(e, Failed))),

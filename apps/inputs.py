@@ -123,7 +123,8 @@ def import_function(name: str, directory: str, what: str = "evaluator") -> Calla
 def task_row(task: Task) -> str:
     """A task in the words of a task file's line, without its verifier."""
     examples = [{"question": e.question, "steps": list(e.steps), "answer": e.answer} for e in task.examples]
-    row = {"question": task.question, "context": task.context, "id": task.id or None, "examples": examples}
+    row: dict[str, Any] = {"question": task.question, "context": task.context, "id": task.id or None}
+    row |= {"examples": examples, "form": "" if task.form == "line" else task.form}
     return json.dumps({name: value for name, value in row.items() if value})
 
 

@@ -45,15 +45,18 @@ def show(
     settings: Annotated[
         list[str] | None, typer.Option("--set", "-s", metavar="PATH=VALUE", help="Change it; may be repeated.")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Spell out every setting, defaults too.")] = False,
 ) -> None:
-    """Print a blueprint as YAML, every setting spelled out.
+    """Print a blueprint as YAML: the strategy whole, and of the rest what differs from its default.
 
     Try:
 
         reflectree blueprints show mcts
+
+        reflectree blueprints show lats --full
     """
     from reflectree.apps.inputs import read_blueprint
     from reflectree.apps.terminal import clean
     from reflectree.graphs.blueprints import dump
 
-    typer.echo(clean(dump(read_blueprint(name, settings or ()))), nl=False)
+    typer.echo(clean(dump(read_blueprint(name, settings or ()), full=full)), nl=False)

@@ -58,7 +58,7 @@ def _remembered(place: Place, saved: Trace) -> RunOptions:
     began = saved.began
     if began is None:
         raise BadInput(f"run {place.run_id} does not begin with its task: it cannot be resumed")
-    task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id)
+    task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id, form=began.form)
     return RunOptions(
         row=task_row(task), blueprint=began.blueprint, model=began.policy, seed=began.seed, oracle=began.oracle
     ).with_default_caps()

@@ -68,7 +68,8 @@ Verifier = Annotated[
     typer.Option(
         "--verifier", "-v", metavar="SPEC", rich_help_panel=_SEARCH,
         help="What is right: exact:42, numeric:3.14, math:\\frac12, regex:…, json-schema:FILE, countdown:3,5,7,8=24, "
-        "python:module:function, reasoning_gym:NAME:INDEX, code:TESTS.py[:FUNCTION]. One that knows the answer only reports at the end.",
+        "python:module:function, reasoning_gym:NAME:INDEX, code:TESTS.py[:FUNCTION]. "
+        "One that knows the answer only reports at the end.",
     ),
 ]  # fmt: skip
 Calls = Annotated[

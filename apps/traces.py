@@ -23,6 +23,9 @@ def show(
     width: Annotated[int | None, typer.Option("--width", "-w", min=1, help="Most children of a step.")] = None,
     nodes: Annotated[int, typer.Option("--nodes", "-n", min=1, help="Most steps in all, the most visited first.")] = 60,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Every step.")] = False,
+    inside: Annotated[
+        int | None, typer.Option("--inside", "-i", min=1, help="Draw the nested run of this node.")
+    ] = None,
 ) -> None:
     """Draw the tree; the way to the answer is marked.
 
@@ -38,6 +41,8 @@ def show(
     from reflectree.apps.terminal import console, one_line
 
     trace, structure = _load(file)
+    if inside is not None:
+        trace, structure = _nested(structure, inside)
     out = console()
     out.print(Text(one_line(structure.task.question, 10 * out.width), style="bold"))
     out.print(Text(_summary(trace), style="dim"), overflow="ellipsis", no_wrap=True)
@@ -87,6 +92,50 @@ def verify(file: File) -> None:
     if problems:
         raise typer.Exit(2)
     typer.echo(f"sound: {many(len(trace), 'event')}, {many(trace.nodes, 'node')}")
+
+
+@app.command()
+def journey(
+    file: File,
+    failures: Annotated[int, typer.Option("--failures", "-k", min=0, help="Failed attempts told at each step.")] = 1,
+    node: Annotated[int | None, typer.Option("--node", min=1, help="Where it leads; the answer if not given.")] = None,
+) -> None:
+    """Tell the way to the answer as one long thought, with wrong turns, why they are wrong, and going back.
+
+    Try:
+
+        reflectree trace journey run.jsonl
+
+        reflectree trace journey run.jsonl --failures 0   # the best path alone
+    """
+    from reflectree.apps.terminal import clean
+    from reflectree.rlm_ops.errors import BadInput
+    from reflectree.rlm_ops.operators.linearise import journey as journey_to
+    from reflectree.rlm_ops.operators.linearise import told
+
+    _, structure = _load(file)
+    answered = structure.answered
+    goal = node if node is not None else answered.node if answered is not None else -1
+    if not 0 < goal < len(structure):
+        raise BadInput(f"there is no way to tell: {'no such node' if node else 'the run has no answer'}; give --node")
+    typer.echo(clean(told(journey_to(structure, goal, failures))))
+
+
+def _nested(structure: ReasoningStructure, node: int) -> tuple[Trace, ReasoningStructure]:
+    """The run that a node holds.
+
+    Raises:
+        BadInput: It holds none.
+    """
+    from reflectree.rlm_ops.errors import BadInput
+    from reflectree.rlm_ops.structure import fold
+    from reflectree.rlm_ops.trace import Trace
+
+    if node not in structure.traces:
+        held = ", ".join(map(str, structure.traces)) or "none does"
+        raise BadInput(f"node {node} holds no run; those that do: {held}")
+    trace = Trace.from_rows(structure.traces[node], run_id=structure.runs[node])
+    return trace, fold(trace)
 
 
 def _load(file: str) -> tuple[Trace, ReasoningStructure]:

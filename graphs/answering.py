@@ -11,6 +11,9 @@ from reflectree.rlm_ops.selection import Candidate, select
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.task import Verifier
 
+DISCRIMINATE = "discriminate"
+"""The variant of *evaluate* under which another model's agreement is observed."""
+
 
 def candidates(structure: ReasoningStructure) -> list[Candidate]:
     """The answers found: one candidate a terminal node."""
@@ -18,7 +21,8 @@ def candidates(structure: ReasoningStructure) -> list[Candidate]:
     for node in structure.terminals:
         answer = structure.steps[node].answer
         if answer is not None:
-            found.append(Candidate(node, answer, structure.value(node), structure.visits[node]))
+            agreed = structure.asides.get((node, DISCRIMINATE))
+            found.append(Candidate(node, answer, structure.value(node), structure.visits[node], agreed))
     return found
 
 
@@ -33,7 +37,7 @@ def answer_event(structure: ReasoningStructure, selection: str, verifier: Verifi
     """
     found = candidates(structure)
     jury = None if verifier is None else _Jury(verifier)
-    chosen = select(selection, found, jury)
+    chosen = select(selection, found, jury, structure.preferences)
     verdicts = [] if jury is None else [jury.verdict(candidate.answer) for candidate in found]
     return Answered(
         node=chosen.node if chosen else -1,

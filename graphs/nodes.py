@@ -13,11 +13,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, Send
 
 from reflectree.agents.base import Agent
+from reflectree.agents.nested import NestedRuns
 from reflectree.graphs.answering import answer_event
 from reflectree.graphs.live import LiveRun, LiveRuns
 from reflectree.graphs.setup import Setup
 from reflectree.graphs.state import AgentInput, AnswerInput, ReasoningState
 from reflectree.rlm_ops.blueprint import digest_of
+from reflectree.rlm_ops.budget import Ledger
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.events import Row, to_row
@@ -28,12 +30,14 @@ class Nodes:
 
     Args:
         setup: What the graph closes over.
+        nested: What carries out nested runs.
+        parent: The account of the run this one is nested in.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, nested: NestedRuns | None = None, parent: Ledger | None = None) -> None:
         self.setup = setup
-        self.agents = setup.agents()
-        self._models = setup.models()
+        self.agents = setup.agents(nested)
+        self._parent = parent
         self.runs = LiveRuns(self._revive)
 
     def _revive(self, rows: Sequence[Row], elapsed: float) -> LiveRun:
@@ -42,7 +46,7 @@ class Nodes:
         _check_same_run(setup, rows)
         return LiveRun(
             self.agents,
-            self._models,
+            setup.roles,
             setup.blueprint.scheme.strategy,
             setup.budget,
             concurrency=min(setup.concurrency, setup.policy.capabilities.max_concurrency or setup.concurrency),
@@ -51,6 +55,7 @@ class Nodes:
             elapsed=elapsed,
             retries=setup.retries,
             on_event=setup.on_event,
+            parent=self._parent,
         )
 
     async def recall(self, state: ReasoningState) -> dict[str, Any]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 
 from reflectree.graphs.live import LiveRuns
+from reflectree.graphs.nested import NestedGraphs
 from reflectree.graphs.nodes import AgentNode, Nodes
 from reflectree.graphs.setup import Setup, prepare
 from reflectree.graphs.state import AgentInput, AnswerInput, ReasoningInput, ReasoningOutput, ReasoningState
+from reflectree.rlm_ops.budget import Ledger
 
 ReasoningGraph = StateGraph[ReasoningState, None, ReasoningInput, ReasoningOutput]
 
@@ -25,17 +28,33 @@ def build_graph(blueprint: Any = "mcts", policy: Any = "embedded", **options: An
     Args:
         blueprint: Name, file, data or `Blueprint`.
         policy: A model string, a `PolicyModel` or a LangChain chat model.
-        **options: Those of `prepare`: evaluator, verifier, judge, budget, concurrency, seed, oracle, retries, on_event.
+        **options: Those of `prepare`: evaluator, verifier, judge, models, tools, budget, concurrency, seed, oracle,
+            retries, on_event.
 
     Invoke it with `{"task": "..."}`. With a checkpointer pass `durability="sync"`, since the default loses the end of a
-    fast run in a crash, and a `recursion_limit` for long searches.
+    fast run in a crash, and a `recursion_limit` for long searches. Runs nested in it are not checkpointed by
+    themselves: one that was interrupted begins anew.
     """
     return assemble(prepare(blueprint, policy, **options))[0]
 
 
-def assemble(setup: Setup) -> tuple[ReasoningGraph, LiveRuns]:
-    """The graph of a validated set-up, and the live runs its nodes work on."""
-    nodes = Nodes(setup)
+def assemble(
+    setup: Setup,
+    *,
+    saver: BaseCheckpointSaver[Any] | None = None,
+    thread: str = "nested",
+    parent: Ledger | None = None,
+) -> tuple[ReasoningGraph, LiveRuns]:
+    """The graph of a validated set-up, and the live runs its nodes work on.
+
+    Args:
+        setup: What the graph closes over.
+        saver: Where runs nested in this one are checkpointed, under names that begin with `thread`.
+        thread: The run's own name there.
+        parent: The account of the run this one is nested in.
+    """
+    nested = NestedGraphs(setup, saver, thread) if setup.inner else None
+    nodes = Nodes(setup, nested, parent)
     agents = nodes.agents.values()
     graph: ReasoningGraph = StateGraph(ReasoningState, input_schema=ReasoningInput, output_schema=ReasoningOutput)
     graph.add_node("recall", nodes.recall)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 
 from reflectree.graphs.bridge import run_sync
+from reflectree.graphs.carry import carry_on
 from reflectree.graphs.checkpoint import open_saver, run_lock
 from reflectree.graphs.live import OnEvent
-from reflectree.graphs.reasoning import assemble
 from reflectree.graphs.result import Result
-from reflectree.graphs.setup import Setup, prepare
-from reflectree.graphs.state import ReasoningState, task_input
+from reflectree.graphs.setup import prepare
+from reflectree.graphs.state import ReasoningState
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.blueprint import Blueprint
@@ -29,10 +27,7 @@ from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.task import Task, Verifier
 from reflectree.rlm_ops.trace import Trace
 
-RECURSION_LIMIT = 10_000_000
-"""Supersteps: the budget bounds a run, not LangGraph's default of 10,007."""
-
-_NODES = ("controller", "generator", "evaluator", "answer")
+_NODES = ("controller", "generator", "refiner", "aggregator", "enricher", "evaluator", "answer")
 """Nodes to which a saved run may have something waiting."""
 
 Checkpoint = str | os.PathLike[str] | BaseCheckpointSaver[Any]
@@ -46,6 +41,8 @@ async def asolve(
     evaluator: Any = None,
     verifier: Verifier | None = None,
     judge: Any = None,
+    models: Mapping[str, Any] | None = None,
+    tools: Sequence[Any] | None = None,
     memory: None = None,
     budget: Budget | None = None,
     concurrency: int = 8,
@@ -67,6 +64,8 @@ async def asolve(
             `reflectree.evaluators`. Without one: a verifier that needs no gold, else the policy as its judge.
         verifier: What says whether the answer is right. One that knows the gold answer only reports, at the end.
         judge: The model that judges, where it is not the policy.
+        models: Further models by the roles a blueprint names, for instance `{"critic": "openai/gpt-5"}`.
+        tools: What *act* steps may call: LangChain tools, or typed Python functions.
         memory: Kept for what a run may recall; this release has none, and anything but `None` is refused.
         budget: Hard caps on calls, tokens, dollars and seconds.
         concurrency: Calls in flight at once.
@@ -94,6 +93,8 @@ async def asolve(
         evaluator=evaluator,
         verifier=verifier or words.verifier,
         judge=judge,
+        models=models,
+        tools=tools,
         budget=budget,
         concurrency=concurrency,
         seed=seed,
@@ -103,12 +104,12 @@ async def asolve(
     )
     try:
         async with _saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:
-            return await _run(setup, words, saver, run_id)
+            return await carry_on(setup, words, saver, run_id)
     finally:
-        if setup.policy is not policy:
-            await setup.policy.aclose()
-        if setup.judge is not None and setup.judge is not judge:
-            await setup.judge.aclose()
+        given = {id(model) for model in (policy, judge, *(models or {}).values())}
+        for model in setup.roles.values():
+            if id(model) not in given:
+                await model.aclose()
 
 
 def solve(task: str | Task, **options: Any) -> Result:
@@ -133,7 +134,7 @@ async def aresume(run_id: str, checkpoint: Checkpoint, *, policy: Any = None, **
         raise TraceError(f"run {run_id} does not begin with its task")
     if policy is None:
         policy = _policy_named(began.policy, run_id)
-    task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id)
+    task = Task(began.question, began.context, began.examples, began.tools, id=began.task_id, form=began.form)
     blueprint = Blueprint.parse(began.blueprint, origin=f"run {run_id}")
     return await asolve(
         task,
@@ -205,39 +206,6 @@ async def _saver(checkpoint: Checkpoint | None, run_id: str) -> AsyncIterator[Ba
         return
     with run_lock(checkpoint, run_id), open_saver(checkpoint) as saver:
         yield saver
-
-
-async def _run(setup: Setup, task: Task, saver: BaseCheckpointSaver[Any] | None, run_id: str) -> Result:
-    started = time.perf_counter()
-    builder, live = assemble(setup)
-    graph = builder.compile(checkpointer=saver, name=f"reflectree:{setup.blueprint.name}")
-    config: RunnableConfig = {"recursion_limit": RECURSION_LIMIT, "configurable": {"thread_id": run_id}}
-    graph_input: Any = {"task": task_input(task)}
-    if saver is not None:
-        state = await graph.aget_state(config)
-        rows = state.values.get("trace") or []
-        if rows:
-            trace = Trace.from_rows(rows, run_id=run_id)
-            _check_same_task(trace, task)
-            if trace.answered is not None:
-                return Result.of(trace, time.perf_counter() - started)
-        # `next` is also empty where the last superstep's writes were saved and its checkpoint was not
-        if rows or state.next:
-            graph_input = None
-    options: dict[str, Any] = {"durability": "sync"} if saver is not None else {}
-    try:
-        output = await graph.ainvoke(graph_input, config, **options)
-    finally:
-        live.close()  # a run cancelled between two supersteps must not leave calls in flight
-    trace = Trace.from_rows(output["trace"], run_id=run_id)
-    return Result.of(trace, time.perf_counter() - started)
-
-
-def _check_same_task(trace: Trace, task: Task) -> None:
-    began = trace.began
-    if began is None or began.question != task.question or began.context != task.context:
-        asked = "nothing" if began is None else repr(began.question[:60])
-        raise TraceError(f"run {trace.run_id} asked {asked}: use its task, or a new run id for this one")
 
 
 __all__ = ["aresume", "asaved_trace", "asolve", "resume", "saved_trace", "solve"]

@@ -1,14 +1,20 @@
-"""What a run needs, validated before anything is paid for: blueprint, models, evaluator, verifier, budget."""
+"""What a run needs, validated before anything is paid for: blueprint, models, evaluators, verifier, tools, budget."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from reflectree.agents import evaluators
+from reflectree.agents.aggregator import Aggregator
 from reflectree.agents.base import Agent
+from reflectree.agents.enricher import Enricher
 from reflectree.agents.evaluator import EvaluatorAgent
 from reflectree.agents.generator import Generator
+from reflectree.agents.nested import NestedRuns
+from reflectree.agents.refiner import Refiner, check_refine
+from reflectree.agents.tools import Tool, check_tools, read_tools
 from reflectree.graphs import blueprints
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.state import TaskInput, task_from
@@ -19,51 +25,85 @@ from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Began
+from reflectree.rlm_ops.strategies.parse import nearest
 from reflectree.rlm_ops.task import Verifier
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Everything a reasoning graph closes over, validated. Heavy objects live here, never in the state."""
+    """Everything a reasoning graph closes over, validated. Heavy objects live here, never in the state.
+
+    Attributes:
+        roles: The models by role; `policy` is always among them.
+        evaluators: The evaluators by variant, the plain one under ""; empty where the strategy asks for none.
+        tools: The tools a run may use, by name.
+        inner: The set-ups of nested runs, by the variant of *generate* that makes them.
+    """
 
     blueprint: Blueprint
-    policy: PolicyModel
-    evaluator: evaluators.Evaluator | None
+    roles: Mapping[str, PolicyModel]
+    evaluators: Mapping[str, evaluators.Evaluator]
     verifier: Verifier | None
     budget: Budget
     concurrency: int
     seed: int
     oracle: bool
-    judge: PolicyModel | None = None
     retries: Retries | None = None
     on_event: OnEvent | None = None
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    inner: Mapping[str, Setup] = field(default_factory=dict)
 
-    def agents(self) -> dict[str, Agent]:
+    @property
+    def policy(self) -> PolicyModel:
+        """The model that writes steps."""
+        return self.roles["policy"]
+
+    @property
+    def evaluator(self) -> evaluators.Evaluator | None:
+        """The plain evaluator."""
+        return self.evaluators.get("")
+
+    @property
+    def usable_verifier(self) -> Verifier | None:
+        """The verifier, if search may ask it."""
+        verifier = self.verifier
+        return verifier if verifier is not None and (self.oracle or not verifier.gold) else None
+
+    def agents(self, nested: NestedRuns | None = None) -> dict[str, Agent]:
         """The agents the blueprint needs, by operator."""
         operators, granularity = self.blueprint.operators, self.blueprint.scheme.granularity
-        agents: dict[str, Agent] = {"generate": Generator(operators.generate, granularity, self.policy)}
-        if self.evaluator is not None:
-            agents["evaluate"] = EvaluatorAgent(self.evaluator)
+        uses = self.blueprint.scheme.strategy.uses()
+        described = {name: tool.description for name, tool in self.tools.items()}
+        generator = Generator(operators.generate, granularity, self.roles, nested=nested, tools=described)
+        agents: dict[str, Agent] = {"generate": generator}
+        if "refine" in uses:
+            agents["refine"] = Refiner(operators.refine, granularity, verifier=self.usable_verifier, models=self.roles)
+        if "aggregate" in uses:
+            agents["aggregate"] = Aggregator(operators.aggregate, granularity, self.roles)
+        if "enrich" in uses:
+            agents["enrich"] = Enricher(operators.enrich, tools=self.tools, models=self.roles)
+        if self.evaluators:
+            agents["evaluate"] = EvaluatorAgent(self.evaluators)
         return agents
-
-    def models(self) -> dict[str, PolicyModel]:
-        """The models by role."""
-        return {"policy": self.policy} if self.judge is None else {"policy": self.policy, "judge": self.judge}
 
     def began(self, task: str | TaskInput) -> Began:
         """The first event of a run."""
         words = task_from(task)
-        limits = self.blueprint.scheme.strategy.limits()
+        strategy = self.blueprint.scheme.strategy
+        limits = strategy.limits()
         return Began(
             question=words.question,
             context=words.context,
             examples=words.examples,
-            tools=words.tools,
+            tools=tuple(self.tools),
             task_id=words.id,
+            form=words.form,
             blueprint=self.blueprint.model_dump(mode="json"),
             width=limits.width,
             root_width=limits.root_width,
             depth=limits.depth,
+            ops=limits.ops,
+            backup=strategy.backup_rule.to_row(),
             policy=self.policy.name,
             evaluator=self.evaluator.source if self.evaluator else "",
             verifier=self.verifier.name if self.verifier else "",
@@ -79,6 +119,8 @@ def prepare(
     evaluator: Any = None,
     verifier: Verifier | None = None,
     judge: Any = None,
+    models: Mapping[str, Any] | None = None,
+    tools: Sequence[Any] | None = None,
     budget: Budget | None = None,
     concurrency: int = 8,
     seed: int = 0,
@@ -88,28 +130,112 @@ def prepare(
 ) -> Setup:
     """Validate everything before anything is paid for.
 
+    `models` are further models by role, as blueprints name them (`{"critic": "openai/gpt-5"}`; `judge` is one of them),
+    `tools` what *act* steps may call: LangChain tools or typed functions. The rest is `asolve`'s.
+
     Raises:
         BadInput: Something given cannot work; the message names the fix.
     """
-    plan = blueprints.load(blueprint)
-    model = resolve_policy(policy)
-    examiner = None if judge is None else resolve_policy(judge)
+    plan = blueprints.complete(blueprints.load(blueprint))
+    roles = _roles(policy, judge, models or {})
     if verifier is not None and not isinstance(verifier, Verifier):
         raise BadInput(f"verifier={verifier!r}: give one of reflectree.verifiers, for example verifiers.numeric(42)")
     if concurrency < 1:
         raise BadInput(f"concurrency={concurrency}: give at least 1")
     caps = _tightest(budget or Budget(), Budget(**plan.budget.model_dump()))
-    if caps.usd is not None and any(m.price is None for m in (model, examiner) if m is not None):
-        raise BadInput(
-            f"a budget in dollars needs a known price, and that of {model.name} is unknown: "
-            "give rt.policy(..., price=Price(prompt=..., completion=...)) in dollars per million tokens, or cap tokens"
+    if caps.usd is not None:
+        for model in roles.values():
+            if model.price is None:
+                raise BadInput(
+                    f"a budget in dollars needs a known price, and that of {model.name} is unknown: "
+                    "give rt.policy(..., price=Price(prompt=..., completion=...)) in dollars per million tokens, "
+                    "or cap tokens"
+                )
+    shared = _Shared(roles, read_tools(tools or ()), evaluator, verifier, concurrency, oracle, retries)
+    return shared.setup(plan, caps, seed, on_event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What a run shares with those nested in it."""
+
+    roles: Mapping[str, PolicyModel]
+    tools: Mapping[str, Tool]
+    evaluator: Any
+    verifier: Verifier | None
+    concurrency: int
+    oracle: bool
+    retries: Retries | None
+
+    def setup(self, plan: Blueprint, caps: Budget, seed: int, on_event: OnEvent | None) -> Setup:
+        """The set-up of one blueprint, and of those nested in it.
+
+        Raises:
+            BadInput: The blueprint needs something that was not given.
+        """
+        operators, uses = plan.operators, plan.scheme.strategy.uses()
+        verifier = self.verifier
+        usable = verifier if verifier is not None and (self.oracle or not verifier.gold) else None
+        _check_roles(plan, self.roles)
+        scorers: Mapping[str, evaluators.Evaluator] = {}
+        if "evaluate" in uses:
+            scorers = evaluators.choose_all(
+                operators.evaluate, operators.generate, self.evaluator, verifier, oracle=self.oracle, models=self.roles
+            )
+        if "refine" in uses:
+            check_refine(operators.refine, usable, self.roles, plan.name)
+        if "enrich" in uses:
+            check_tools(operators.enrich, self.tools, plan.name)
+        if plan.selection == "verified" and usable is None:
+            raise BadInput(
+                f"blueprint {plan.name} selects by verifier: give one that knows no gold answer, or oracle=True"
+            )
+        inner = {}
+        for how in ("", *operators.generate.variants):
+            nested = operators.generate.variant(how).nested
+            if nested is not None:
+                own = Budget(calls=nested.calls, tokens=nested.tokens)
+                child = blueprints.load(nested.blueprint)
+                inner[how] = self.setup(child, _tightest(own, Budget(**child.budget.model_dump())), seed, None)
+        return Setup(
+            plan,
+            self.roles,
+            scorers,
+            verifier,
+            caps,
+            self.concurrency,
+            seed,
+            self.oracle,
+            self.retries,
+            on_event,
+            self.tools,
+            inner,
         )
-    scorer = None
-    if plan.scheme.strategy.evaluates:
-        scorer = evaluators.choose(plan.operators.evaluate, plan.operators.generate, evaluator, verifier, oracle=oracle)
-    if plan.selection == "verified" and (verifier is None or (verifier.gold and not oracle)):
-        raise BadInput(f"blueprint {plan.name} selects by verifier: give one that knows no gold answer, or oracle=True")
-    return Setup(plan, model, scorer, verifier, caps, concurrency, seed, oracle, examiner, retries, on_event)
+
+
+def _roles(policy: Any, judge: Any, models: Mapping[str, Any]) -> dict[str, PolicyModel]:
+    """The models by role."""
+    given = {"policy": policy, **({} if judge is None else {"judge": judge}), **models}
+    if "policy" in models or (judge is not None and "judge" in models):
+        raise BadInput("models=: the policy and the judge are given by arguments of their own")
+    return {role: resolve_policy(model) for role, model in given.items()}
+
+
+_OPTIONAL_ROLES = frozenset({"policy", "judge", "critic", "discriminator"})
+"""Roles that the policy takes where nobody else has them."""
+
+
+def _check_roles(plan: Blueprint, roles: Mapping[str, PolicyModel]) -> None:
+    """Refuse a blueprint that names a model nobody gave."""
+    for op in ("generate", "refine", "aggregate", "enrich", "evaluate"):
+        settings = getattr(plan.operators, op)
+        for how in ("", *settings.variants):
+            role = settings.variant(how).model
+            if role not in roles and role not in _OPTIONAL_ROLES:
+                raise BadInput(
+                    f"blueprint {plan.name}: operators.{op} wants a model for the role {role!r}: "
+                    f'give models={{"{role}": ...}} (--role {role}=MODEL); {nearest(role, list(roles))}'
+                )
 
 
 def _tightest(*budgets: Budget) -> Budget:

@@ -12,7 +12,7 @@ from langgraph.channels.delta import DeltaChannel
 from langgraph.channels.ephemeral_value import EphemeralValue
 from typing_extensions import TypedDict
 
-from reflectree.rlm_ops.task import Example, Task
+from reflectree.rlm_ops.task import Example, Form, Task
 from reflectree.rlm_ops.trace import append
 
 SNAPSHOT_FREQUENCY = 1000
@@ -27,6 +27,7 @@ class TaskInput(TypedDict):
     examples: NotRequired[list[list[Any]]]
     tools: NotRequired[list[str]]
     id: NotRequired[str]
+    form: NotRequired[Form]
 
 
 class ReasoningInput(TypedDict):
@@ -87,6 +88,8 @@ def task_input(task: Task) -> TaskInput:
         data["tools"] = list(task.tools)
     if task.id:
         data["id"] = task.id
+    if task.form != "line":
+        data["form"] = task.form
     return data
 
 
@@ -100,5 +103,10 @@ def task_from(value: str | TaskInput) -> Task:
         return Task(value)
     examples = tuple(Example(asked, tuple(steps), answer) for asked, steps, answer in value.get("examples", ()))
     return Task(
-        value["question"], value.get("context", ""), examples, tuple(value.get("tools", ())), id=value.get("id", "")
+        value["question"],
+        value.get("context", ""),
+        examples,
+        tuple(value.get("tools", ())),
+        id=value.get("id", ""),
+        form=value.get("form", "line"),
     )

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Settings:
         tasks: How many tasks it has.
         model: The policy's name.
         judge: The judging model's name, where it is another one.
+        roles: Further models' names by role, and `tools` the names of tools.
         evaluator: The evaluator's name, where one was given.
         tokens: Cap on prompt and completion tokens a task.
         seed: Seed of all sampling.
@@ -46,6 +47,8 @@ class Settings:
     tasks: int
     model: str
     judge: str = ""
+    roles: dict[str, str] = field(default_factory=dict)
+    tools: list[str] = field(default_factory=list)
     evaluator: str = ""
     tokens: int
     seed: int

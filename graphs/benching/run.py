@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import reflectree
@@ -26,6 +26,7 @@ from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput, ModelError
+from reflectree.rlm_ops.strategies import BestOfN, SelfConsistency
 from reflectree.rlm_ops.task import Task
 
 OnOutcome = Callable[[Outcome, Result], None]
@@ -37,7 +38,7 @@ def at_equal_tokens(blueprint: Blueprint) -> Blueprint:
     Chain of thought is one sample by its nature and stays so; a tree search stays as wide as it is, for its widths are
     part of what it is (where it ends before the cap, its stop reason `complete` shows it).
     """
-    if "n" in type(blueprint.scheme.strategy).model_fields:
+    if isinstance(blueprint.scheme.strategy, SelfConsistency | BestOfN):
         return blueprint.with_overrides({"scheme.strategy.n": None})
     return blueprint
 
@@ -69,6 +70,8 @@ async def abench(
     evaluator: Any = None,
     evaluator_name: str = "",
     judge: Any = None,
+    models: Mapping[str, Any] | None = None,
+    tools: Sequence[Any] | None = None,
     seed: int = 0,
     concurrency: int = 8,
     retries: Retries | None = None,
@@ -88,6 +91,8 @@ async def abench(
         evaluator: What scores steps, for all blueprints that score.
         evaluator_name: Its name in the file; by default what the function calls itself.
         judge: The model that judges, where it is not the policy.
+        models: Further models by the roles that blueprints name.
+        tools: What *act* steps may call.
         seed: Seed of all sampling.
         concurrency: Calls in flight at once.
         retries: How transient faults are tried again.
@@ -104,11 +109,14 @@ async def abench(
         ModelError: The model cannot be reached or refuses; what was done before is in the file.
     """
     model, examiner = resolve_policy(policy), None if judge is None else resolve_policy(judge)
+    others = {role: resolve_policy(other) for role, other in (models or {}).items()}
     try:
         plans, budget, ids = line_up(wanted), Budget(tokens=tokens), _checked_ids(taskset)
         common: dict[str, Any] = {
             "policy": model,
             "judge": examiner,
+            "models": others,
+            "tools": tools,
             "evaluator": evaluator,
             "budget": budget,
             "concurrency": concurrency,
@@ -123,6 +131,8 @@ async def abench(
             tasks=len(taskset),
             model=model.name,
             judge=examiner.name if examiner else "",
+            roles={role: other.name for role, other in others.items()},
+            tools=[getattr(tool, "name", None) or getattr(tool, "__name__", str(tool)) for tool in tools or ()],
             evaluator=evaluator_name or _name_of(evaluator),
             tokens=tokens,
             seed=seed,
@@ -140,6 +150,9 @@ async def abench(
             await model.aclose()
         if examiner is not None and examiner is not judge:
             await examiner.aclose()
+        for role, other in others.items():
+            if other is not (models or {})[role]:
+                await other.aclose()
 
 
 def bench(taskset: TaskSet, wanted: Sequence[Any], **options: Any) -> Report:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reflectree.graphs.tasksets.base import Entry, TaskSet, canonical
 from reflectree.rlm_ops.answers import extract_answer
 from reflectree.rlm_ops.errors import BadInput
-from reflectree.rlm_ops.task import Example, Task, Verifier
+from reflectree.rlm_ops.task import Example, Form, Task, Verifier
 from reflectree.rlm_ops.verifiers import exact, math, numeric, parse_spec
 from reflectree.rlm_ops.verifiers.number import read_number
 
@@ -43,6 +43,7 @@ class _Line(BaseModel):
     verifier: str | None = None
     context: str = ""
     id: str | int | None = None
+    form: Form = "line"
     examples: list[_ExampleLine] = []
 
 
@@ -111,6 +112,7 @@ def _entry(text: str, number: int, seen: dict[str, int]) -> Entry:
         examples=tuple(Example(e.question, tuple(e.steps), e.answer) for e in line.examples),
         verifier=_verifier(line),
         id=name,
+        form=line.form,
     )
     return Entry(task, {**identity, "id": name})
 

@@ -13,7 +13,7 @@ from reflectree.graphs.tasksets import schemas
 from reflectree.graphs.tasksets.base import Entry, TaskSet
 from reflectree.graphs.tasksets.rows import Row, file_rows, hub_rows
 from reflectree.rlm_ops.errors import BadInput
-from reflectree.rlm_ops.task import Task
+from reflectree.rlm_ops.task import Form, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +118,6 @@ def _entry(name: str, source: Published, row: Row, place: str, seen: dict[str, s
         copies += 1
         unique = f"{own}-{copies}"
     seen[unique] = place
-    task = Task(posed.question.strip(), context=posed.context, verifier=posed.verifier, id=unique)
+    form: Form = "code" if posed.verifier.name == "code" else "line"
+    task = Task(posed.question.strip(), context=posed.context, verifier=posed.verifier, id=unique, form=form)
     return Entry(task, {**identity, "id": unique})
