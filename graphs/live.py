@@ -205,6 +205,11 @@ class LiveRun:
             if calls and calls[0].op in PURE:
                 pure.extend(self._apply(calls))
                 continue
+            unknown = next((call.op for call in calls if call.op not in self._agents), None)
+            if unknown is not None:
+                raise ReflectreeError(
+                    f"strategy {self._strategy.name} asks for {unknown}, which is not among the operators it says it uses"
+                )
             calls = [call for call in calls if self._agents[call.op].local or self._refused_cap is None]
             if not calls:
                 break

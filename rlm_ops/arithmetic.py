@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -15,6 +16,10 @@ HIGHEST_POWER = 64
 """Largest exponent, so that a result stays a number one can print."""
 WIDEST = 4096
 """Most bits of a number on the way."""
+
+_CHARACTERS = re.compile(r"[0-9eE_.+\-*/%()\s]+")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_DRESS = str.maketrans({"\u00d7": "*", "\u00f7": "/", "\u2212": "-", "^": "**"})
 
 _BINARY: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction | int]] = {
     ast.Add: operator.add,
@@ -32,12 +37,14 @@ def compute(expression: str) -> Fraction:
     Raises:
         BadInput: It is no such expression, divides by zero, or grows beyond all bounds.
     """
-    text = expression.strip().replace("\u00d7", "*").replace("\u00f7", "/").replace("\u2212", "-").replace("^", "**")
-    if len(text) > LONGEST:
+    if len(expression) > LONGEST:
         raise BadInput(f"an expression has at most {LONGEST} characters")
+    text = _THOUSANDS.sub("", expression.strip().translate(_DRESS))
+    if not _CHARACTERS.fullmatch(text):
+        raise BadInput(f"{text[:60]!r} is no arithmetic: use numbers, + - * / // % ** and parentheses")
     try:
         return _value(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise BadInput(f"{text[:60]!r} is no arithmetic expression") from error
     except ZeroDivisionError as error:
         raise BadInput(f"{text[:60]!r} divides by zero") from error

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -150,9 +151,7 @@ def test_the_failing_test_s_output_is_feedback() -> None:
 
 
 def _in_real_time(play: Play) -> Any:
-    import asyncio
-
-    return asyncio.run(play.agent.carry_out([Call("refine", (1,))], play.run))  # type: ignore[arg-type]
+    return asyncio.run(play.agent.carry_out([Call("refine", (1,))], play.run))
 
 
 def test_tests_that_are_gold_are_not_shown() -> None:

@@ -4,7 +4,7 @@ from tests.support.event_strategies import History
 
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.events import Failed, Grown, Pruned
-from reflectree.rlm_ops.operators.refine import calls_of, refine_problem, refined_after
+from reflectree.rlm_ops.operators.refine import is_spent, refine_problem, refined_after
 
 
 def refined() -> History:
@@ -38,11 +38,14 @@ def test_what_can_be_refined() -> None:
 
 def test_calls_are_counted_whether_they_grew_something_failed_or_are_in_flight() -> None:
     history = refined()
-    assert calls_of(history.live, "refine") == 1
+    assert is_spent(history.live, "refine", 1)
+    assert not is_spent(history.live, "refine", 2)
     history.tell(Failed(of="refine", nodes=(3,), index=0))
     history.begin(Call("refine", (3,), 1))
     history.begin(Call("refine", (2,), 1))
     history.begin(Call("evaluate", (3,), 0))
-    assert calls_of(history.live, "refine") == 4
+    assert is_spent(history.live, "refine", 4)
+    assert not is_spent(history.live, "refine", 5)
     history.live.cancel(Call("refine", (3,), 1))
-    assert calls_of(history.live, "refine") == 3
+    assert not is_spent(history.live, "refine", 4)
+    assert is_spent(history.live, "refine", 3)
