@@ -77,7 +77,13 @@ class Setup:
         generator = Generator(operators.generate, granularity, self.roles, nested=nested, tools=described)
         agents: dict[str, Agent] = {"generate": generator}
         if "refine" in uses:
-            agents["refine"] = Refiner(operators.refine, granularity, verifier=self.usable_verifier, models=self.roles)
+            agents["refine"] = Refiner(
+                operators.refine,
+                granularity,
+                verifier=self.usable_verifier,
+                models=self.roles,
+                delimiter=operators.generate.delimiter,
+            )
         if "aggregate" in uses:
             agents["aggregate"] = Aggregator(operators.aggregate, granularity, self.roles)
         if "enrich" in uses:

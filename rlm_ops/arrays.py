@@ -40,7 +40,7 @@ class NodeArrays:
         value_sum: Their sum.
         backed: The value of each node under the run's backup rule, where that is not the mean.
         virtual: Calls in flight at and below each node (virtual visits).
-        evaluations: Own evaluations of each node, and `value_own` their sum.
+        evaluations: Own evaluations of each node, `value_own` their sum and `least_own` the lowest of them.
         openings: How many nodes at and below each node a step could be added to right now.
         unscored: Nodes that want a first evaluation, none being in flight.
         unbacked: Evaluated values that want to be backed up: node to values.
@@ -81,6 +81,7 @@ class NodeArrays:
         self.virtual: list[int] = []
         self.evaluations: list[int] = []
         self.value_own: list[float] = []
+        self.least_own: list[float] = []
         self.openings: list[int] = []
         self.unscored: dict[int, None] = {}
         self.unbacked: dict[int, list[float]] = {}

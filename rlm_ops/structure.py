@@ -170,6 +170,7 @@ class ReasoningStructure(NodeArrays):
             counts.append(0)
         self.value_sum.append(0.0)
         self.value_own.append(0.0)
+        self.least_own.append(1.0)
         self._is_open.append(False)
         return node
 
@@ -257,6 +258,7 @@ class ReasoningStructure(NodeArrays):
             return
         self.evaluations[node] += 1
         self.value_own[node] += event.value
+        self.least_own[node] = min(self.least_own[node], event.value)
         self.unscored.pop(node, None)
         self.unbacked.setdefault(node, []).append(event.value)
         if node in self.terminals:
@@ -280,7 +282,9 @@ class ReasoningStructure(NodeArrays):
                     (value, visits[child]) for child in self.children[node] if (value := backed[child]) is not None
                 ]
                 values, counts = [value for value, _ in known], [count for _, count in known]
-                via = backed[node] = rule(Node(backed[node], self.value(node), values, counts, via))
+                via = backed[node] = rule(
+                    Node(backed[node], self.value(node), values, counts, via, least=self.least_own[node])
+                )
             if node == ROOT:
                 return
             node = parents[node][0]
@@ -352,7 +356,7 @@ _APPLY: dict[type[Any], Callable[[ReasoningStructure, Any], None]] = {
 
 _FOLDED = (
     *("began", "answered", "cursor", "parents", "children", "steps", "depth", "priors", "visits", "value_sum"),
-    *("evaluations", "value_own", "unbacked", "runs", "terminals", "usage", "applied", "_settled"),
+    *("evaluations", "value_own", "least_own", "unbacked", "runs", "terminals", "usage", "applied", "_settled"),
     *("joined", "after", "ops", "hows", "backed", "preferences", "asides", "failures", "left", "versions", "notes"),
     *("traces",),
 )

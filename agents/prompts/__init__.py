@@ -26,11 +26,14 @@ from reflectree.agents.prompts.judging import (
     weigh_schema,
     weighing,
 )
+from reflectree.agents.prompts.merging import MERGE, merging
+from reflectree.agents.prompts.refining import CRITIQUE, REFINE, critiquing, finds_nothing_wrong, rewriting
 from reflectree.agents.prompts.solving import ASKS, SOLVE, begun, described, solving
 
 __all__ = [
     "ASKS",
     "COMPARE",
+    "CRITIQUE",
     "ESTIMATE",
     "ESTIMATE_SCHEMA",
     "FINISH",
@@ -38,19 +41,25 @@ __all__ = [
     "GRADE",
     "JUDGE",
     "JUDGE_SCHEMA",
+    "MERGE",
+    "REFINE",
     "SOLVE",
     "VOTE",
     "WEIGH",
     "begun",
     "comparing",
+    "critiquing",
     "described",
     "estimating",
     "fence",
+    "finds_nothing_wrong",
     "finishing",
     "grade_schema",
     "grading",
     "judging",
+    "merging",
     "question",
+    "rewriting",
     "solving",
     "vote_schema",
     "voting",

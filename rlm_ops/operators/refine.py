@@ -26,17 +26,18 @@ def refine_problem(structure: ReasoningStructure, call: Call) -> str | None:
     return None
 
 
-def calls_of(structure: ReasoningStructure, op: str) -> int:
-    """How often a growing operator was called on single nodes of the structure: grown, failed or in flight.
+def is_spent(structure: ReasoningStructure, op: str, most: int) -> bool:
+    """Whether a growing operator was called `most` times or more on single nodes: grown, failed or in flight.
 
-    What is in flight is found along virtual visits, so this costs a pass over the nodes' operators (in C) and little
-    more.
+    What is in flight is looked for, along virtual visits, only where it can decide.
     """
-    failed = sum(count for (of, _), count in structure.failures.items() if of == op)
-    flying, branches = 0, [ROOT]
+    known = structure.ops.count(op) + sum(count for (of, _), count in structure.failures.items() if of == op)
+    if known + structure.calls_in_flight < most:
+        return False
+    branches = [ROOT]
     while branches:
         node = branches.pop()
         if structure.virtual[node]:
-            flying += structure.busy(op, (node,))
+            known += structure.busy(op, (node,))
             branches.extend(structure.children[node])
-    return structure.ops.count(op) + failed + flying
+    return known >= most

@@ -9,7 +9,10 @@ from reflectree.rlm_ops.strategies.forest import Forest
 from reflectree.rlm_ops.strategies.graph_of_thoughts import GraphOfThoughts
 from reflectree.rlm_ops.strategies.implicit import Implicit
 from reflectree.rlm_ops.strategies.journey import Journey
+from reflectree.rlm_ops.strategies.llama_berry import LlamaBerry
 from reflectree.rlm_ops.strategies.mcts import MCTS
+from reflectree.rlm_ops.strategies.mctsr import MCTSr
+from reflectree.rlm_ops.strategies.refinement import SelfRefine
 from reflectree.rlm_ops.strategies.sampling import BestOfN, ChainOfThought, SelfConsistency
 from reflectree.rlm_ops.strategies.tree_of_thoughts import TreeOfThoughtsBFS
 
@@ -28,6 +31,9 @@ STRATEGIES: dict[str, type[Strategy]] = {
         Journey,
         Implicit,
         MCTS,
+        SelfRefine,
+        MCTSr,
+        LlamaBerry,
     )
 }
 
@@ -43,7 +49,10 @@ __all__ = [
     "Implicit",
     "Journey",
     "Limits",
+    "LlamaBerry",
+    "MCTSr",
     "SelfConsistency",
+    "SelfRefine",
     "Strategy",
     "TreeOfThoughtsBFS",
     "TreeOfThoughtsDFS",

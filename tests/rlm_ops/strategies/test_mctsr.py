@@ -88,14 +88,15 @@ def test_the_choice_is_the_formula_over_all_that_are_not_fully_expanded() -> Non
 
 
 def test_the_golden_numbers_of_the_paper() -> None:
-    """Rewards -10, 40, 50 have the value 8.333333, whose UCB is 9.415282 at N_p=5, N_c=3."""
+    """Rewards -10, 40, 50 have the value (min + mean) / 2 = 8.333333, whose UCB is 9.415282 at N_p=5, N_c=3."""
     strategy = plain()
     history = started(strategy)
     solution(history, 0, 0.5, 0.5)
     node = solution(history, 1, 0.45, 0.7, 0.75)
     live = history.live
     assert (live.visits[1], live.visits[node]) == (5, 3)
-    q = np.array([0.0, 0.5, (8.333333 + 100) / 200])
+    assert live.q(node) == pytest.approx((8.333333 + 100) / 200)
+    q = np.array([0.0, 0.5, live.q(node) or 0.0])
     assert strategy.ucb(live, q, _parents(live))[node] == pytest.approx(9.415282, abs=1e-5)
 
 
