@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.report import Row, load, table, write
 
-FIGURES = ("wall", "cpu", "sqlite", "faults", "kill", "ideal", "peers")
+FIGURES = ("wall", "cpu", "strategies", "sqlite", "faults", "kill", "ideal", "peers")
 
 
 def main() -> int:
