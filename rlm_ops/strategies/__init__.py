@@ -9,10 +9,14 @@ from reflectree.rlm_ops.strategies.forest import Forest
 from reflectree.rlm_ops.strategies.graph_of_thoughts import GraphOfThoughts
 from reflectree.rlm_ops.strategies.implicit import Implicit
 from reflectree.rlm_ops.strategies.journey import Journey
+from reflectree.rlm_ops.strategies.least_to_most import LeastToMost
 from reflectree.rlm_ops.strategies.llama_berry import LlamaBerry
 from reflectree.rlm_ops.strategies.mcts import MCTS
 from reflectree.rlm_ops.strategies.mctsr import MCTSr
+from reflectree.rlm_ops.strategies.react import ReAct
 from reflectree.rlm_ops.strategies.refinement import SelfRefine
+from reflectree.rlm_ops.strategies.rstar import RStar
+from reflectree.rlm_ops.strategies.rstar_math import RStarMath
 from reflectree.rlm_ops.strategies.sampling import BestOfN, ChainOfThought, SelfConsistency
 from reflectree.rlm_ops.strategies.tree_of_thoughts import TreeOfThoughtsBFS
 
@@ -34,6 +38,10 @@ STRATEGIES: dict[str, type[Strategy]] = {
         SelfRefine,
         MCTSr,
         LlamaBerry,
+        LeastToMost,
+        ReAct,
+        RStar,
+        RStarMath,
     )
 }
 
@@ -48,9 +56,13 @@ __all__ = [
     "GraphOfThoughts",
     "Implicit",
     "Journey",
+    "LeastToMost",
     "Limits",
     "LlamaBerry",
     "MCTSr",
+    "RStar",
+    "RStarMath",
+    "ReAct",
     "SelfConsistency",
     "SelfRefine",
     "Strategy",

@@ -12,7 +12,8 @@ from tests.support.virtual_time import run_virtually
 
 from reflectree.agents.base import Agent, AgentRun
 from reflectree.agents.enricher import LESSONS_KEPT, Enricher, observed, output
-from reflectree.agents.tools import Tool, read_tools
+from reflectree.agents.tool_calls import Tool
+from reflectree.agents.tools import read_tools
 from reflectree.models.calling import Caller, Retries
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.rlm_ops.budget import Budget, Ledger

@@ -7,10 +7,13 @@ import time
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, Field
 
-from reflectree.agents.tools import BUILT_IN, BadCall, Tool, check_tools, named, read_tools
+from reflectree.agents.tool_calls import BadCall, Tool
+from reflectree.agents.tools import BUILT_IN, check_tools, named, read_tools
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.sandbox import available
 from reflectree.rlm_ops.settings import Enrich
@@ -97,6 +100,15 @@ async def test_one_argument_takes_the_whole_text(arguments: str, seen: str) -> N
     assert await only(echo).call(arguments) == seen
 
 
+@given(st.text(max_size=40), st.sampled_from(["add", "echo", "total", "now"]))
+def test_any_text_is_read_or_refused(text: str, name: str) -> None:
+    tool = read_tools([add, echo, total, Tool("now", "now[]", (), lambda arguments: "now")])[name]
+    try:
+        assert set(tool.read(text)) <= set(tool.arguments)
+    except BadCall:
+        pass
+
+
 async def test_arguments_that_are_no_text_are_read_as_values() -> None:
     assert await only(total).call("[1, 2, 3]") == "6"
     assert await only(total).call("numbers=[4]") == "4"
@@ -149,10 +161,11 @@ async def test_what_is_no_text_is_shown_as_json() -> None:
     assert (await made.call("")).startswith('{"ä": [1, null], "when": "<module')
 
 
-async def test_what_a_tool_raises_is_the_callers() -> None:
-    def stop(arguments: dict[str, Any]) -> str:
-        raise arguments["error"]
+def throw(error: BaseException, arguments: dict[str, Any]) -> str:
+    raise error
 
+
+async def test_what_a_tool_raises_is_the_callers() -> None:
     for error, kind in (
         (KeyError("x"), KeyError),
         (StopIteration(1), RuntimeError),
@@ -160,7 +173,7 @@ async def test_what_a_tool_raises_is_the_callers() -> None:
         (TypeError("its own"), TypeError),
     ):
         with pytest.raises(kind):
-            await Tool("stop", "stop[]", (), lambda arguments, error=error: stop({"error": error})).call("")
+            await Tool("stop", "stop[]", (), functools.partial(throw, error)).call("")
 
 
 async def test_a_sync_tool_that_hangs_blocks_nobody() -> None:

@@ -1,4 +1,4 @@
-"""ReAct, least-to-most, rStar and rStar-Math from their blueprints, with real tools, a real sandbox, a scripted policy."""
+"""ReAct, least-to-most, rStar and rStar-Math from their blueprints: scripted policies, real tools, a real sandbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reflectree.models.base import Request
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput
-from reflectree.rlm_ops.events import Enriched, Evaluated, Grown
+from reflectree.rlm_ops.events import Enriched, Evaluated, Failed, Grown
 from reflectree.rlm_ops.sandbox import available
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.strategies import STRATEGIES, Strategy
@@ -67,16 +67,15 @@ async def test_react_calls_a_tool_and_finishes() -> None:
     assert all("calculator" not in message.content for message in last.messages if message.role == "system")
 
 
-async def test_react_is_forced_to_answer_at_the_step_cap_and_after_bad_calls() -> None:
+@pytest.mark.parametrize(("action", "steps"), [("calculator", 7), ("nothing", 3)])
+async def test_react_is_forced_to_answer_at_the_step_cap_and_after_bad_calls(action: str, steps: int) -> None:
     def say(request: Request, index: int) -> str:
         final = "Give the final answer now" in request.messages[-1].content
         return " 42" if final else f"Thought: number {index} of mine.\nAction: {action}[{index}]"
 
-    for action, steps in (("calculator", 7), ("nothing", 3)):
-        policy = ScriptedPolicy(say)
-        result = await asolve("What is 6 times 7?", blueprint="react", policy=policy, tools=["calculator"])
-        assert result.answer == "42"
-        assert [how for how, _ in grown(result)] == ["act"] * steps + ["force"]
+    result = await asolve("What is 6 times 7?", blueprint="react", policy=ScriptedPolicy(say), tools=["calculator"])
+    assert result.answer == "42"
+    assert [how for how, _ in grown(result)] == ["act"] * steps + ["force"]
 
 
 async def test_react_gives_up_a_tool_that_hangs() -> None:
@@ -146,18 +145,19 @@ async def test_rstar_math_runs_its_steps() -> None:
     assert not failed & (parents | scored)
 
 
-async def test_rstar_searches_and_another_model_confirms() -> None:
-    def say(request: Request, index: int) -> str:
-        ask = request.messages[-1].content
-        if "other words" in ask:
-            return "Six and seven are known. Asked is their product."
-        if request.prefill.rstrip().endswith(("1:", "2:", "3:", "4:", "5:", "Reply:")):
-            return f" Which factor is number {index}?\nReply: it is factor {index}"
-        if request.stop == ("\n",):
-            return f"consider the factor number {index}"
-        return f"so the product follows\nAnswer: {43 if index % 3 else 42}"
+def think(request: Request, index: int) -> str:
+    """What a policy says to any of the five actions; two answers in three are wrong."""
+    if "other words" in request.messages[-1].content:
+        return "Six and seven are known. Asked is their product."
+    if request.prefill.rstrip().endswith(("1:", "2:", "3:", "4:", "5:", "Reply:")):
+        return f" Which factor is number {index}?\nReply: it is factor {index}"
+    if request.stop == ("\n",):
+        return f"consider the factor number {index}"
+    return f"so the product follows\nAnswer: {43 if index % 3 else 42}"
 
-    policy = ScriptedPolicy(say)
+
+async def test_rstar_searches_and_another_model_confirms() -> None:
+    policy = ScriptedPolicy(think)
     other = ScriptedPolicy("therefore\nAnswer: 42", name="other")
     result = await asolve(
         "What is 6 times 7?", blueprint="rstar", policy=policy, models={"discriminator": other}, concurrency=4
@@ -169,3 +169,17 @@ async def test_rstar_searches_and_another_model_confirms() -> None:
     assert len(asides) == len(other.requests) == 16
     assert all(event.aside and event.how == "discriminate" for event in asides)
     assert result.answer == "42"  # in the minority, and confirmed
+
+
+async def test_rstar_keeps_its_answers_where_the_other_model_fails() -> None:
+    result = await asolve(
+        "What is 6 times 7?",
+        blueprint="rstar",
+        policy=ScriptedPolicy(think),
+        models={"discriminator": ScriptedPolicy("I cannot say.", name="other")},
+        concurrency=4,
+    )
+    failed = [event for event in result.trace if isinstance(event, Failed)]
+    assert len(failed) == 16
+    assert all(event.of == "evaluate" for event in failed)
+    assert result.answer == "43"  # the majority, as in the release

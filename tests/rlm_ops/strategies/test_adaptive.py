@@ -22,7 +22,7 @@ class Play:
     """A run by hand: answers are given to the calls the strategy asks for."""
 
     def __init__(self, evaluator: str = "", **parameters: Any) -> None:
-        self.strategy = Adaptive.model_validate(parameters)
+        self.strategy = Adaptive.model_validate({"probe": 3, **parameters})
         self.history: History = started(self.strategy)
         began = self.live.began
         assert began is not None
@@ -88,6 +88,13 @@ def test_an_easy_question_is_settled_by_four_equal_answers() -> None:
     play.land(" 7. ")
     assert play.stop() == "consensus"
     assert play.live.usage.calls == 4
+
+
+def test_four_equal_answers_of_a_larger_probe_settle_it_at_once() -> None:
+    play = Play(probe=4)
+    assert play.ask() == whole(0, 1, 2, 3)
+    play.land("7", "7", "7", "7")
+    assert play.stop() == "consensus"
 
 
 def test_difficulty_says_how_many_are_worth_having_under_way() -> None:

@@ -201,7 +201,7 @@ def test_it_ends_whatever_happens(seed: int, how: object) -> None:
         depth=random.randint(1, 5),
         steps=random.randint(0, 3),
         subquestions=random.randint(0, 2),
-        schedule=random.choice(["const", "lin", "exp"]),  # type: ignore[arg-type]
+        schedule=random.choice(["const", "lin", "exp"]),
         candidates=random.choice([None, 0, 2]),
     )
     history = drive(strategy, random, outcome=how)  # type: ignore[arg-type]
