@@ -16,6 +16,8 @@ from reflectree.graphs.result import Result
 STOPPED = {
     "confidence": "certain of the answer",
     "complete": "nothing left to explore",
+    "consensus": "enough agree",
+    "stopped": "nothing promised a better answer",
     "budget:calls": "the cap on calls is reached",
     "budget:tokens": "the cap on tokens is reached",
     "budget:usd": "the cap on dollars is reached",

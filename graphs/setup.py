@@ -11,6 +11,7 @@ from reflectree.agents.aggregator import Aggregator
 from reflectree.agents.base import Agent
 from reflectree.agents.enricher import Enricher
 from reflectree.agents.evaluator import EvaluatorAgent
+from reflectree.agents.evaluators.base import Evaluator
 from reflectree.agents.generator import Generator
 from reflectree.agents.nested import NestedRuns
 from reflectree.agents.refiner import Refiner, check_refine
@@ -42,7 +43,7 @@ class Setup:
 
     blueprint: Blueprint
     roles: Mapping[str, PolicyModel]
-    evaluators: Mapping[str, evaluators.Evaluator]
+    evaluators: Mapping[str, Evaluator]
     verifier: Verifier | None
     budget: Budget
     concurrency: int
@@ -59,7 +60,7 @@ class Setup:
         return self.roles["policy"]
 
     @property
-    def evaluator(self) -> evaluators.Evaluator | None:
+    def evaluator(self) -> Evaluator | None:
         """The plain evaluator."""
         return self.evaluators.get("")
 
@@ -183,7 +184,7 @@ class _Shared:
         verifier = self.verifier
         usable = verifier if verifier is not None and (self.oracle or not verifier.gold) else None
         _check_roles(plan, self.roles)
-        scorers: Mapping[str, evaluators.Evaluator] = {}
+        scorers: Mapping[str, Evaluator] = {}
         if "evaluate" in uses:
             scorers = evaluators.choose_all(
                 operators.evaluate, operators.generate, self.evaluator, verifier, oracle=self.oracle, models=self.roles

@@ -278,12 +278,16 @@ class ReasoningStructure(NodeArrays):
             visits[node] += 1
             value_sum[node] += event.value
             if rule is not None:
-                known = [
-                    (value, visits[child]) for child in self.children[node] if (value := backed[child]) is not None
-                ]
-                values, counts = [value for value, _ in known], [count for _, count in known]
+                values, counts, hows = [], [], []
+                for child in self.children[node]:
+                    value = backed[child]
+                    if value is not None:
+                        values.append(value)
+                        counts.append(visits[child])
+                        hows.append(self.hows[child])
+                before, own = backed[node], self.value(node)
                 via = backed[node] = rule(
-                    Node(backed[node], self.value(node), values, counts, via, least=self.least_own[node])
+                    Node(before, own, values, counts, via, self.hows[node], hows, self.least_own[node])
                 )
             if node == ROOT:
                 return

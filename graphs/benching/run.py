@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import reflectree
+from reflectree.agents.tools import read_tools
 from reflectree.graphs import blueprints as known_blueprints
 from reflectree.graphs.benching.record import BenchFile, Outcome, Settings
 from reflectree.graphs.benching.report import BASELINES, Report, report
@@ -132,7 +133,7 @@ async def abench(
             model=model.name,
             judge=examiner.name if examiner else "",
             roles={role: other.name for role, other in others.items()},
-            tools=[getattr(tool, "name", None) or getattr(tool, "__name__", str(tool)) for tool in tools or ()],
+            tools=list(read_tools(tools or ())),
             evaluator=evaluator_name or _name_of(evaluator),
             tokens=tokens,
             seed=seed,

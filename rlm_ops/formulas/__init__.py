@@ -7,20 +7,12 @@ a strategy passes numbers in and gets a number out, and brings its own `random.R
 from __future__ import annotations
 
 from reflectree.rlm_ops.formulas.backups import (
-    BACKUPS,
-    BackupRule,
     berry_backup,
-    berry_rule,
-    best_child,
     child_mean,
-    max_rule,
-    mctsr_rule,
-    mean_rule,
-    rest_mcts_rule,
+    mctsr_backup,
+    mixed_value,
     td_backup,
-    td_rule,
     x1_backup,
-    x1_rule,
 )
 from reflectree.rlm_ops.formulas.consensus import beta_majority, betainc, dirichlet_majority
 from reflectree.rlm_ops.formulas.posteriors import Beta, Gaussian, Moments, Posterior, wider_or_deeper
@@ -72,11 +64,9 @@ from reflectree.rlm_ops.formulas.scores import (
 )
 
 __all__ = [
-    "BACKUPS",
     "SQRT2",
     "Aggregation",
     "Arm",
-    "BackupRule",
     "Beta",
     "Gaussian",
     "Moments",
@@ -88,9 +78,7 @@ __all__ = [
     "aggregate_steps",
     "beam_keep",
     "berry_backup",
-    "berry_rule",
     "berry_value",
-    "best_child",
     "beta_majority",
     "betainc",
     "cancel_position_bias",
@@ -104,19 +92,17 @@ __all__ = [
     "lats_uct",
     "length_normalised_prior",
     "local_preference",
-    "max_rule",
-    "mctsr_rule",
+    "mctsr_backup",
     "mctsr_ucb",
     "mctsr_value",
     "mean_confidence",
-    "mean_rule",
+    "mixed_value",
     "omegaprm_bonus",
     "omegaprm_value",
     "preference_matrix",
     "progress",
     "proportional",
     "puct",
-    "rest_mcts_rule",
     "rest_mcts_uct",
     "rest_process_labels",
     "rest_process_value",
@@ -126,7 +112,6 @@ __all__ = [
     "softmax",
     "softmax_sample",
     "td_backup",
-    "td_rule",
     "thompson",
     "token_confidence",
     "top_k",
@@ -134,6 +119,5 @@ __all__ = [
     "visit_policy",
     "wider_or_deeper",
     "x1_backup",
-    "x1_rule",
     "x1_selection",
 ]

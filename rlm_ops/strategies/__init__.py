@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reflectree.rlm_ops.strategies.ab_mcts import ABMCTS
 from reflectree.rlm_ops.strategies.base import Limits, Strategy
 from reflectree.rlm_ops.strategies.beam import DVTS, Beam
 from reflectree.rlm_ops.strategies.depth_first import TreeOfThoughtsDFS
@@ -13,6 +14,7 @@ from reflectree.rlm_ops.strategies.least_to_most import LeastToMost
 from reflectree.rlm_ops.strategies.llama_berry import LlamaBerry
 from reflectree.rlm_ops.strategies.mcts import MCTS
 from reflectree.rlm_ops.strategies.mctsr import MCTSr
+from reflectree.rlm_ops.strategies.operator_mcts import OperatorMCTS
 from reflectree.rlm_ops.strategies.react import ReAct
 from reflectree.rlm_ops.strategies.refinement import SelfRefine
 from reflectree.rlm_ops.strategies.rstar import RStar
@@ -42,10 +44,13 @@ STRATEGIES: dict[str, type[Strategy]] = {
         ReAct,
         RStar,
         RStarMath,
+        ABMCTS,
+        OperatorMCTS,
     )
 }
 
 __all__ = [
+    "ABMCTS",
     "DVTS",
     "MCTS",
     "STRATEGIES",
@@ -60,6 +65,7 @@ __all__ = [
     "Limits",
     "LlamaBerry",
     "MCTSr",
+    "OperatorMCTS",
     "RStar",
     "RStarMath",
     "ReAct",

@@ -30,6 +30,7 @@ async def traced(name: str) -> Trace:
         blueprint=name,
         policy=author(),
         evaluator=None if name in OWN_EVALUATOR else value_of,
+        models={"critic": author()},
         tools=["calculator"],
         budget=Budget(calls=48),
         concurrency=1,

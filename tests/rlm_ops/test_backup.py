@@ -76,6 +76,19 @@ def test_rest_mcts_is_the_mean_by_visits() -> None:
     assert history.live.q(inner) == pytest.approx((3 * 0.2 + 0.6) / 4)
 
 
+def test_rest_mcts_mixes_the_best_of_a_rollout_until_there_is_another_child() -> None:
+    """V <- (1 - alpha) V + alpha best, best being the highest value of the three steps of the rollout."""
+    history = begun("rest-mcts", alpha=0.25)
+    leaf = grow(history, 0, 0.4)
+    first = grow(history, leaf, 0.5, "rollout")
+    second = grow(history, first, 0.8, "rollout")
+    grow(history, second, 0.1, "rollout")
+    assert history.live.q(first) == 0.8
+    assert history.live.q(leaf) == pytest.approx(0.75 * 0.4 + 0.25 * 0.8)
+    grow(history, leaf, 0.2)
+    assert history.live.q(leaf) == pytest.approx((3 * 0.8 + 0.2) / 4)
+
+
 def test_mctsr_is_half_own_half_best() -> None:
     history = begun("mctsr")
     inner = grow(history, 0, 0.4)

@@ -35,7 +35,6 @@ def test_x1_selection() -> None:
 
 def test_x1_backup() -> None:
     assert f.x1_backup(0.7, [1, 3], [0.2, -0.1]) == golden(-0.024)
-    assert f.BACKUPS["x1"](0.7, 1, [0.2, -0.1], [1, 3]) == golden(-0.024)
 
 
 def test_length_normalised_prior_of_openr() -> None:
@@ -67,7 +66,6 @@ def test_mctsr() -> None:
 
 def test_llama_berry() -> None:
     assert f.berry_backup(0.5, 0.9, 0.1) == golden(0.54)
-    assert f.BACKUPS["berry"](0.5, 1, [0.9], [1]) == golden(0.54)
     assert f.berry_value(0.5, 0.8, 0.9) == golden(0.53)
 
 

@@ -8,8 +8,8 @@ from tests.support.engine import Oracle, digest
 
 from reflectree.agents.prompts import COMPARE
 from reflectree.agents.prompts.merging import MERGE
-from reflectree.agents.prompts.reflecting import REFLECT
 from reflectree.agents.prompts.refining import CRITIQUE, REFINE
+from reflectree.agents.prompts.reflecting import REFLECT
 from reflectree.agents.prompts.solving import ASKS
 from reflectree.models.base import Choice, Request
 

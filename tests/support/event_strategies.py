@@ -213,7 +213,8 @@ def _move(draw: st.DrawFn, history: History, move: str) -> None:
         history.tell(Backtracked(node=node, to=0))
     elif move == "enrich":
         changes = live.steps[node].status in ("open", "terminal") and node
-        status = draw(st.sampled_from(["", "", "terminal", "failed"])) if changes else ""
+        statuses: list[Any] = ["", "", "terminal", "failed"] if changes else [""]
+        status = draw(st.sampled_from(statuses))
         index = live.next_index("enrich", (node,))
         history.tell(Enriched(node=node, text="better", status=status, index=index))
     elif move == "compare" and len(live) > 2:
