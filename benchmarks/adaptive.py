@@ -38,7 +38,8 @@ LARGE_SHARE = 0.9
 WRONG_ANSWERS = 5
 RIGHT = "42"
 MIX = (
-    "mix:reasoning_gym:chain_sum?min_terms=2&max_terms=3&min_digits=1&max_digits=2&examples=4"
+    "mix:reasoning_gym:products?min_terms=2&max_terms=2&min_digits=1&max_digits=1&examples=4"
+    "|reasoning_gym:chain_sum?min_terms=2&max_terms=2&min_digits=1&max_digits=2&examples=4"
     "|reasoning_gym:countdown?min_numbers=3&max_numbers=3&examples=4"
 )
 MOST_WRITTEN = 96
@@ -51,7 +52,8 @@ class Arm:
 
     Attributes:
         right: 1 for a right answer.
-        tokens: Prompt and completion tokens.
+        tokens: Prompt and completion tokens, and `written` the latter alone: a prompt is paid for once a request, so
+            samples that are asked for later cost more of it than samples of one request.
         stages: Tokens by stage, of all tasks.
         ended: How often runs ended for which reason.
     """
@@ -59,6 +61,7 @@ class Arm:
     name: str
     right: tuple[float, ...]
     tokens: tuple[float, ...]
+    written: tuple[float, ...]
     stages: dict[str, int]
     ended: dict[str, int]
 
@@ -93,15 +96,12 @@ def measure(quick: bool) -> list[Row]:
 
 
 def embedded(quick: bool) -> list[Row]:
-    """The same on the embedded model, with generated tasks: sums, and Countdown, whose check is free."""
+    """The same on the embedded model, with generated tasks: products, sums, and Countdown, whose check is free."""
     tasks = list(load_taskset(MIX, limit=12 if quick else 60, seed=1))
     same_cap = {"scheme.strategy.most_checked": N}
     shipped = blueprints.load("adaptive").with_overrides(same_cap)
-    plans = {
-        "adaptive": shipped,
-        "adaptive without search": shipped.with_overrides({"scheme.strategy.search_when": "never"}),
-        "adaptive without check": shipped.with_overrides({"scheme.strategy.check": "never"}),
-    }
+    alone = shipped.with_overrides({"scheme.strategy.search_when": "never"})
+    plans = {"adaptive": shipped, "adaptive without search": alone}
     changes = {"operators.generate.max_tokens": MOST_WRITTEN}
     return asyncio.run(_embedded(tasks, plans, changes))
 
@@ -177,29 +177,32 @@ def _samples(count: int, changes: Mapping[str, Any]) -> Blueprint:
 
 async def _run(name: str, plan: Blueprint, tasks: Sequence[Task], models: Mapping[str, PolicyModel]) -> Arm:
     """One blueprint over all tasks."""
-    right, tokens = list[float](), list[float]()
+    right, tokens, written = list[float](), list[float](), list[float]()
     policy, others = models["policy"], {role: model for role, model in models.items() if role != "policy"}
     stages, ended = dict[str, int](), dict[str, int]()
     for number, task in enumerate(tasks):
         result = await asolve(task, blueprint=plan, policy=policy, models=others, concurrency=SLOTS, seed=number)
         right.append(float(result.selected_correct is True))
         tokens.append(float(result.usage.tokens))
+        written.append(float(result.usage.completion_tokens))
         ended[result.stop_reason] = ended.get(result.stop_reason, 0) + 1
         for stage, usage in spent_by_stage(result.trace).items():
             stages[stage] = stages.get(stage, 0) + usage.tokens
-    return Arm(name, tuple(right), tuple(tokens), stages, ended)
+    return Arm(name, tuple(right), tuple(tokens), tuple(written), stages, ended)
 
 
 def _saving(arm: Arm, baseline: Arm, where: str, judged: bool) -> Row:
     """Tokens saved, as a share of the baseline's; its interval is that of the paired difference over its mean."""
     saved = paired_bootstrap(baseline.tokens, arm.tokens)
     scale = 100 / baseline.mean_tokens
+    written = 100 * (1 - math.fsum(arm.written) / math.fsum(baseline.written))
     return Row(
         f"tokens saved, {arm.name} against {baseline.name}, {where}",
         scale * saved.estimate,
         " %",
         at_least=30 if judged else None,
-        note=f"{scale * saved.low:.1f} to {scale * saved.high:.1f}; {saved.estimate:.0f} tokens a task",
+        note=f"{scale * saved.low:.1f} to {scale * saved.high:.1f}; {saved.estimate:.0f} tokens a task; "
+        f"of written ones {written:.1f} %",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reflectree.rlm_ops.strategies.ab_mcts import ABMCTS
+from reflectree.rlm_ops.strategies.adaptive import Adaptive
 from reflectree.rlm_ops.strategies.base import Limits, Strategy
 from reflectree.rlm_ops.strategies.beam import DVTS, Beam
 from reflectree.rlm_ops.strategies.depth_first import TreeOfThoughtsDFS
@@ -45,6 +46,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         RStar,
         RStarMath,
         ABMCTS,
+        Adaptive,
         OperatorMCTS,
     )
 }
@@ -54,6 +56,7 @@ __all__ = [
     "DVTS",
     "MCTS",
     "STRATEGIES",
+    "Adaptive",
     "Beam",
     "BestOfN",
     "ChainOfThought",

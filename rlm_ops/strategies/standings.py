@@ -143,7 +143,7 @@ class Standings:
         return own
 
     def _back_up(self, own: list[float], gamma: float) -> list[float]:
-        """`formulas.berry_rule` from the leaves up: children are younger than their parents."""
+        """`formulas.berry_backup` from the leaves up: children are younger than their parents."""
         parents = self._parents
         best: list[float | None] = [None] * self.n
         for node in np.flatnonzero(self._numbers[0, : self.n]).tolist()[::-1]:

@@ -7,7 +7,7 @@ from tests.support.event_strategies import History
 
 from reflectree.rlm_ops.events import Evaluated, Grown
 from reflectree.rlm_ops.formulas import (
-    berry_rule,
+    berry_backup,
     berry_value,
     ebc,
     global_quantile,
@@ -81,7 +81,8 @@ def _check_values(history: History, made: Standings, ids: list[int]) -> None:
     values = made.values(0.9, 0.1)
     for node in reversed(ids):
         below = [child for child in live.children[node] if child in own]
-        expected = berry_rule(own[node], 1, [values[child] for child in below], [1] * len(below), 0.1)
+        best = max((values[child] for child in below), default=None)
+        expected = own[node] if best is None else berry_backup(own[node], best, 0.1)
         assert values[node] == pytest.approx(expected)
 
 
