@@ -65,6 +65,7 @@ def check_up(model: str | None, base_url: str | None, api_key_env: str | None) -
         Finding("reflectree", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}"),
         _packages(),
         *_extras(),
+        _sandbox(),
         _state(),
         *_keys(),
         *run_sync(_servers()),
@@ -115,6 +116,14 @@ def _extras() -> list[Finding]:
         words = f"not installed ({', '.join(missing)}): pip install 'reflectree[{extra}]'" if missing else "installed"
         findings.append(Finding(f"extra {extra}", "missing" if missing else "ok", words))
     return findings
+
+
+def _sandbox() -> Finding:
+    from reflectree.rlm_ops.sandbox import available
+
+    why = available()
+    words = f"programs a model wrote cannot be run here: {why}" if why else "programs run isolated"
+    return Finding("sandbox", "missing" if why else "ok", words)
 
 
 def _state() -> Finding:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.report import Row, load, table, write
 
-FIGURES = ("wall", "cpu", "strategies", "sqlite", "faults", "kill", "ideal", "peers")
+FIGURES = ("wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers")
 
 
 def main() -> int:
@@ -20,13 +20,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="smaller and fewer runs: a look, not a measurement")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write everything measured to this JSON file")
     parser.add_argument("--strict", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--embedded", action="store_true", help="also on the embedded model, where a figure can (long)")
     options = parser.parse_args()
     rows: list[Row] = []
     loads = [load()]
     for name in options.only or FIGURES:
         started = time.monotonic()
         sys.stderr.write(f"{name}: measuring ({load()})\n")
-        rows += importlib.import_module(f"benchmarks.{name}").measure(options.quick)
+        module = importlib.import_module(f"benchmarks.{name}")
+        rows += module.measure(options.quick)
+        if options.embedded and hasattr(module, "embedded"):
+            rows += module.embedded(options.quick)
         loads.append(load())
         sys.stderr.write(f"{name}: {time.monotonic() - started:.0f} s ({loads[-1]})\n")
         if options.out:  # after each figure, so that an interrupted run leaves what it has

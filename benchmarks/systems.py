@@ -18,15 +18,15 @@ from typing import Any
 
 from reflectree.agents import evaluators
 from reflectree.graphs import blueprints
-from reflectree.graphs.benching import Report, abench
+from reflectree.graphs.benching import BASELINES, Report, abench
 from reflectree.graphs.tasksets import load_taskset
 from reflectree.rlm_ops.blueprint import Blueprint
 
 SETS = {
     "countdown": "reasoning_gym:countdown?min_numbers=3&max_numbers=3&min_value=1&max_value=12&min_target=8"
-    "&max_target=40&operators=%2B,-,*&examples=6",
-    "chain_sum": "reasoning_gym:chain_sum?min_terms=2&max_terms=3&min_digits=1&max_digits=2&examples=6",
-    "products": "reasoning_gym:products?min_terms=2&max_terms=2&min_digits=1&max_digits=2&examples=6",
+    "&max_target=40&operators=%2B,-,*&examples=2",
+    "chain_sum": "reasoning_gym:chain_sum?min_terms=2&max_terms=3&min_digits=1&max_digits=2&examples=3",
+    "products": "reasoning_gym:products?min_terms=2&max_terms=2&min_digits=1&max_digits=2&examples=3",
 }
 """The task sets: where the model is right now and then, and guessing does not help."""
 CHECKED = frozenset({"countdown"})
@@ -92,9 +92,11 @@ def markdown(name: str, report: Report) -> Iterator[str]:
     """The table of one set."""
     yield f"### {name}"
     yield ""
-    yield f"`{report.settings.taskset}`, {report.n} tasks, at most {report.settings.tokens:,} tokens a task, seed {report.settings.seed}."
+    settings = report.settings
+    yield f"`{settings.taskset}`: {report.n} tasks, at most {settings.tokens:,} tokens a task, seed {settings.seed}."
     yield ""
-    yield "| blueprint | accuracy [95 %] | in structure | tokens | written | against self-consistency | against best-of-n |"
+    heads = ("blueprint", "accuracy [95 %]", "in structure", "tokens", "written", *(f"against {b}" for b in BASELINES))
+    yield f"| {' | '.join(heads)} |"
     yield "|---|---|---|---|---|---|---|"
     against: Mapping[tuple[str, str], Any] = {(d.blueprint, d.baseline): d for d in report.differences}
     for row in sorted(report.rows, key=lambda row: -row.accuracy.estimate):
@@ -106,7 +108,7 @@ def markdown(name: str, report: Report) -> Iterator[str]:
             f"{row.tokens:,.0f}",
             f"{row.completion_tokens:,.0f}",
         ]
-        for baseline in ("self-consistency", "best-of-n"):
+        for baseline in BASELINES:
             found = against.get((row.blueprint, baseline))
             by = found.accuracy if found else None
             cells.append(

@@ -198,6 +198,11 @@ class NodeArrays:
         """`can_grow`, as kept up to date by the fold: what a selection asks at every level."""
         return self._is_open[node]
 
+    def hyperedges(self) -> Iterator[tuple[tuple[int, ...], int]]:
+        """The structure read as a directed hypergraph: for each node the set of nodes it was made of, and the node."""
+        for node in range(ROOT + 1, len(self.parents)):
+            yield self.parents[node], node
+
     def ancestors(self, node: int) -> Iterator[int]:
         """The node and its primary ancestors, up to the root."""
         while node != ROOT:

@@ -73,9 +73,14 @@ def majority(candidates: Sequence[Candidate]) -> Selection | None:
 def weighted_vote(candidates: Sequence[Candidate]) -> Selection | None:
     """The answer whose candidates' values add up to most; the score is its share of all value.
 
-    A candidate without a value, or with one below 0, weighs 0. Where nothing has weight, the score is 0.
+    A candidate without a value, or with one below 0, weighs 0; where none was ever valued, each weighs one, as in a
+    plain vote. Those of value 1 are certain (only a check gives that), and others do not outvote them. Where nothing
+    has weight, the score is 0.
     """
-    return _vote(candidates, lambda candidate: max(0.0, _value(candidate, 0.0)), "weighted_vote")
+    if all(candidate.value is None for candidate in candidates):
+        return _vote(candidates, lambda candidate: 1.0, "weighted_vote")
+    certain = [candidate for candidate in candidates if _value(candidate) >= 1.0]
+    return _vote(certain or candidates, lambda candidate: max(0.0, _value(candidate, 0.0)), "weighted_vote")
 
 
 def discriminated(candidates: Sequence[Candidate]) -> Selection | None:

@@ -159,3 +159,9 @@ def test_the_order_of_candidates_does_not_matter(
 def _node(selection: Selection | None) -> int:
     assert selection is not None
     return selection.node
+
+
+def test_a_weighted_vote_without_values_is_a_vote_and_a_certain_answer_wins() -> None:
+    unvalued = [Candidate(1, "a"), Candidate(2, "b"), Candidate(3, "b")]
+    assert s.weighted_vote(unvalued) == Selection(2, "b", 2 / 3, "weighted_vote")
+    assert s.weighted_vote([Candidate(1, "a", 1.0), Candidate(2, "b", 0.9), Candidate(3, "b", 0.9)]).answer == "a"

@@ -14,7 +14,7 @@ from tests.support.event_strategies import History
 
 from reflectree.rlm_ops.calls import PURE, Call
 from reflectree.rlm_ops.events import Began, Enriched, Evaluated, Event, Failed, Grown
-from reflectree.rlm_ops.operators import PURE_OPERATORS
+from reflectree.rlm_ops.operators import PURE_OPERATORS, problem_with
 from reflectree.rlm_ops.strategies import Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.usage import Usage
@@ -118,6 +118,7 @@ def drive(
         for call in calls:
             assert call not in seen, f"{call} was asked for twice"
             assert call.op in strategy.uses(), f"{call.op} is not among what {strategy.name} says it uses"
+            assert problem_with(live, call) is None, f"{call}: {problem_with(live, call)}"
             seen.add(call)
             history.begin(call)
         assert len(seen) <= most, "the strategy does not come to an end"
