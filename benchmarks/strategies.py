@@ -1,4 +1,4 @@
-"""Processor time of the framework under each strategy, against `mcts`: a thousand requests to a model that takes no time."""
+"""Processor time of the framework under each strategy, over that of `mcts`: a thousand nodes, and no model time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def thought(n: int) -> str:
 
 
 class Scribe:
-    """The cheapest model that has a fitting reply to every kind of prompt: distinct texts, whole ones with an answer."""
+    """The cheapest model with a fitting reply to every prompt: distinct texts, whole ones with an answer."""
 
     name = "scribe"
     price = FREE

@@ -3,8 +3,8 @@
     python -m benchmarks.systems --tasks 100 --tokens 1200
 
 Three task sets, one after the other: Countdown, whose rules anybody can check, so that a checked answer ends a run and
-scores guide a search; and two sets without such a check, where the policy's confidence in its own tokens guides. What is
-done is kept in benchmarks/results/, and the same command goes on from there; it can be split over processes by set.
+scores guide a search; and two sets without such a check, where the policy's confidence in its own tokens guides. What
+is done is kept in benchmarks/results/, and the same command goes on from there; `--sets` splits it over processes.
 """
 
 from __future__ import annotations
@@ -57,10 +57,18 @@ def fitted(plan: Blueprint, *, checked: bool) -> Blueprint:
     return Blueprint.parse(data)
 
 
+WITHOUT_CRITIC: dict[str, dict[str, Any]] = {
+    "ab-mcts": {"scheme.strategy.refine": False},
+    "operator-mcts": {"scheme.strategy.actions": ["generate", "aggregate", "restructure", "backtrack", "stop"]},
+}
+"""Where nothing outside the policy can criticise, these do not refine: they would be refused."""
+
+
 def plans(names: str, *, checked: bool) -> list[Blueprint]:
     """The blueprints of the table."""
     wanted = blueprints.names() if names == "all" else names.split(",")
-    return [fitted(blueprints.load(name), checked=checked) for name in wanted]
+    found = [fitted(blueprints.load(name), checked=checked) for name in wanted]
+    return found if checked else [plan.with_overrides(WITHOUT_CRITIC.get(plan.name, {})) for plan in found]
 
 
 async def measure(name: str, options: argparse.Namespace) -> Report:
@@ -122,7 +130,8 @@ def markdown(name: str, report: Report) -> Iterator[str]:
 
 def main() -> None:
     """Measure, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.systems", description=__doc__.splitlines()[0])
+    about = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.systems", description=about)
     parser.add_argument("--sets", default=",".join(SETS), help=f"of {', '.join(SETS)}")
     parser.add_argument("--blueprints", default="all", help="names, or all")
     parser.add_argument("--tasks", type=int, default=100)

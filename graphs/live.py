@@ -208,7 +208,7 @@ class LiveRun:
             unknown = next((call.op for call in calls if call.op not in self._agents), None)
             if unknown is not None:
                 raise ReflectreeError(
-                    f"strategy {self._strategy.name} asks for {unknown}, which is not among the operators it says it uses"
+                    f"strategy {self._strategy.name} asks for {unknown}, which is not among what it says it uses"
                 )
             calls = [call for call in calls if self._agents[call.op].local or self._refused_cap is None]
             if not calls:

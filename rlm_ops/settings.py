@@ -199,9 +199,9 @@ class Evaluate(Varied):
             `judge` (one score with a reason), `rubric` (one score a criterion), `scale` (words such as sure, likely,
             impossible), `vote` (which of the siblings is best), `pairwise` (which of two is better, in both orders),
             `rollouts` (agreement of completions), `confidence` (of the policy in its own tokens), `tests` (visible
-            tests, in the sandbox), `value` and `reward` (a `ValueModel` or `RewardModel` given to the run), `difficulty`
-            and `finished` (observations on the task and on a solution), `discriminate` (does another model complete the
-            path to the same answer?); the last three are for variants only.
+            tests, in the sandbox), `value` and `reward` (a `ValueModel` or `RewardModel` given to the run);
+            for variants only: `difficulty` and `finished` (observations on the task and on a solution), `discriminate`
+            (does another model complete the path to the same answer?).
         rubric: What the judge is asked to look at.
         criteria: The criteria of `rubric`, by name, each with what it asks.
         values: What the words of `scale` are worth: Tree of Thoughts' 20, 1 and .001 in the Game of 24, over 20.

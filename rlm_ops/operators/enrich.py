@@ -1,7 +1,7 @@
 """*enrich*: a new version of a node's content, in place. Its contract: which calls make sense.
 
-What is added comes from an agent (`reflectree.agents.enricher`): an observation, an output, a lesson. Enriching the root
-is how a run learns about its task: its text then stands beside the question in every prompt.
+What is added comes from an agent (`reflectree.agents.enricher`): an observation, an output, a lesson. Enriching the
+root is how a run learns about its task: its text then stands beside the question in every prompt.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from tests.support.engine import tree
 
 from reflectree.rlm_ops.blueprint import Blueprint, nearest
 from reflectree.rlm_ops.errors import BadInput
-from reflectree.rlm_ops.strategies import STRATEGIES
 
 blueprints = st.builds(
     lambda strategy, structure, granularity, temperature, kind, selection, calls: Blueprint.parse(

@@ -164,4 +164,6 @@ def _node(selection: Selection | None) -> int:
 def test_a_weighted_vote_without_values_is_a_vote_and_a_certain_answer_wins() -> None:
     unvalued = [Candidate(1, "a"), Candidate(2, "b"), Candidate(3, "b")]
     assert s.weighted_vote(unvalued) == Selection(2, "b", 2 / 3, "weighted_vote")
-    assert s.weighted_vote([Candidate(1, "a", 1.0), Candidate(2, "b", 0.9), Candidate(3, "b", 0.9)]).answer == "a"
+    certain = s.weighted_vote([Candidate(1, "a", 1.0), Candidate(2, "b", 0.9), Candidate(3, "b", 0.9)])
+    assert certain is not None
+    assert certain.answer == "a"

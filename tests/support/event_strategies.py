@@ -235,14 +235,14 @@ def _settle(draw: st.DrawFn, history: History) -> None:
         history.tell(Failed(of=call.op, nodes=call.nodes, index=call.index, aside=aside, reason="empty", usage=usage))
     elif call.op == "evaluate":
         value = draw(st.sampled_from([0.0, 0.25, 0.5, 1.0]))
-        against, aside = call.nodes[1] if len(call.nodes) > 1 else -1, call.how == "finished"
+        node, *others = call.nodes
         history.tell(
             Evaluated(
-                node=call.nodes[0],
+                node=node,
                 index=call.index,
                 value=value,
-                against=against,
-                aside=aside,
+                against=others[0] if others else -1,
+                aside=call.how == "finished",
                 how=call.how,
                 usage=usage,
             )

@@ -18,7 +18,9 @@ def test_each_tree_is_a_nested_run_of_its_own() -> None:
     assert {call.how for call in Forest(trees=3).ask(history.live, 8)} == {"tree"}
 
 
-@pytest.mark.parametrize(("answers", "stops"), [("aab", None), ("aaab", "consensus"), ("aa", None), ("aaa", "consensus")])
+@pytest.mark.parametrize(
+    ("answers", "stops"), [("aab", None), ("aaab", "consensus"), ("aa", None), ("aaa", "consensus")]
+)
 def test_more_than_half_of_all_trees_is_a_consensus(answers: str, stops: str | None) -> None:
     forest = Forest(trees=5)
     history = started(forest)
