@@ -42,7 +42,9 @@ ROOM: dict[str, dict[str, Any]] = {
     "mctsr": {"rollouts": 2 * NODES},
     "llama-berry": {"rollouts": NODES},
     "react": {"chains": 160},
-    "rstar": {"rollouts": NODES},
+    "rstar": {"rollouts": NODES, "depth": 12},
+    "ab-mcts": {"max_nodes": NODES},
+    "operator-mcts": {"patience": NODES},
     "rstar-math": {"iterations": NODES},
     "mcts": {"width": 4, "root_width": 8, "depth": 12},
 }
@@ -153,6 +155,7 @@ def one(name: str) -> dict[str, float]:
             blueprint=plan,
             policy=Scribe(),
             evaluator=None if own else score,
+            models={"critic": Scribe()},
             budget=Budget(calls=NODES if not own else 4 * NODES),
             concurrency=SLOTS,
         )

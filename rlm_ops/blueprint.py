@@ -128,12 +128,13 @@ def digest_of(data: Mapping[str, Any]) -> str:
 
 def _explain(cls: type[BaseModel], problem: Any) -> str:
     path = ".".join(str(part) for part in problem["loc"])
+    said = str(problem["msg"]).removeprefix("Value error, ")
     if not path:  # a rule over several fields names the one it is about itself
-        return str(problem["msg"]).removeprefix("Value error, ")
+        return said
     if problem["type"] == "extra_forbidden":
         model: Any = cls
         for part in problem["loc"][:-1]:
             annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else None
             model = annotation if isinstance(annotation, type) else model
         return f"{path}: unknown key; {nearest(str(problem['loc'][-1]), list(getattr(model, 'model_fields', {})))}"
-    return f"{path}: {problem['msg']}"
+    return f"{path}: {said}"

@@ -32,11 +32,8 @@ class Implicit(Strategy):
 
     @override
     def ask(self, structure: ReasoningStructure, slots: int) -> list[Call]:
-        silent = [
-            node
-            for node in structure.offspring(ROOT, "generate")
-            if node in structure.notes and not structure.attempts("restructure", (node,))
-        ]
-        if silent:
-            return [Call("restructure", (node,), how="thought", reason="its thought is visible") for node in silent]
+        for node in structure.offspring(ROOT, "generate"):
+            if node in structure.notes and not structure.attempts("restructure", (node,)):
+                # one at a time: the steps of a chain are named by what is there before it
+                return [Call("restructure", (node,), how="thought", reason="its thought is visible")]
         return new_samples(structure, ROOT, min(slots, self.n - structure.attempts("generate", (ROOT,))))

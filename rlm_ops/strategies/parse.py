@@ -13,6 +13,8 @@ from reflectree.rlm_ops.strategies.base import Strategy
 
 def nearest(name: str, known: list[str]) -> str:
     """`known` as words for an error, the most similar name first."""
+    if not known:
+        return "there are none"
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}? known: {', '.join(known)}" if close else f"known: {', '.join(known)}"
 
@@ -33,7 +35,7 @@ def parse_strategy(value: Any, _: Any) -> Strategy:
         raise ValueError("name a strategy: {name: mcts, ...}")
     parameters = dict(value)
     name = parameters.pop("name")
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         raise ValueError(f"unknown strategy {name!r}; {nearest(str(name), list(STRATEGIES))}")
     strategy = STRATEGIES[name]
     for key in parameters:
