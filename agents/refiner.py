@@ -15,6 +15,7 @@ from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
 from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.errors import BadInput, BudgetRefused, ModelError, ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Event, Failed, Grown
+from reflectree.rlm_ops.misbehaviour import problem_with
 from reflectree.rlm_ops.operators.refine import refine_problem, refined_after
 from reflectree.rlm_ops.settings import Refine
 from reflectree.rlm_ops.step import Granularity, Step
@@ -85,7 +86,7 @@ class Refiner:
         """Ask for the new text."""
         node = call.nodes[0]
         step = run.structure.steps[node]
-        whole = step.granularity == "solution"
+        whole, question = step.granularity == "solution", run.structure.task.question
         request = Request(
             rewriting(run.structure.path(node), settings.prompt, feedback.words),
             max_tokens=settings.max_tokens,
@@ -96,7 +97,9 @@ class Refiner:
         )
         try:
             outcome = await run.caller(settings.model).call(
-                request, lambda choice: self._problem(choice, whole), lambda again, choice: self._again(again, choice)
+                request,
+                lambda choice: self._problem(choice, whole, question),
+                lambda again, choice: self._again(again, choice),
             )
         except (BudgetRefused, ModelError) as error:
             transient = isinstance(error, TransientModelError) and not isinstance(error, ModelUnreachable)
@@ -132,7 +135,7 @@ class Refiner:
             usage=usage,
         )
 
-    def _problem(self, choice: Choice, whole: bool) -> str | None:
+    def _problem(self, choice: Choice, whole: bool, question: str) -> str | None:
         """What is wrong with a rewrite, or `None`."""
         text = split_thought(choice.text)[1].strip()
         if not text:
@@ -141,11 +144,11 @@ class Refiner:
             )
         if choice.finish == "filter":
             return "the rewrite was refused by the provider's filter"
-        if choice.finish != "length":
-            return None
-        done = cut_at_answer(text) != text and extract_answer(text) is not None
-        done = done or (not whole and self.delimiter in text)
-        return None if done else "the rewrite was cut at max_tokens"
+        if choice.finish == "length":
+            done = cut_at_answer(text) != text and extract_answer(text) is not None
+            if not (done or (not whole and self.delimiter in text)):
+                return "the rewrite was cut at max_tokens"
+        return problem_with(cut_at_answer(text), question=question)
 
     def _again(self, request: Request, choice: Choice) -> Request:
         """The second try: where a model left a blank line and so ended its step at once, begin after that line."""
@@ -183,7 +186,7 @@ def check_refine(
             )
         needs = {
             "verifier": "a verifier that knows no gold answer (verifier=)",
-            "tests": "visible code tests (verifier=verifiers.code.visible([...]))",
+            "tests": "visible code tests (verifier=verifiers.visible([...]))",
             "critic": "a critic model (models={'critic': ...}, --role critic=MODEL)",
         }
         raise BadInput(f"{strategy_name}: {place} is {critique}, which needs {needs[critique]}; none was given")

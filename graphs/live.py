@@ -183,7 +183,10 @@ class LiveRun:
             return pure, batches, None
         if self.fatal is not None and not self.structure.terminals:
             raise self.fatal
-        return pure, {}, reason or (f"budget:{self._refused_cap}" if self._refused_cap else "complete")
+        if reason is None:  # pure operators may have been the last there was to do
+            refused = f"budget:{self._refused_cap}" if self._refused_cap else None
+            reason = refused or self._strategy.stop(self.structure) or "complete"
+        return pure, {}, reason
 
     def _reason(self) -> str | None:
         """Why nothing more should be asked for, whatever is still in flight."""

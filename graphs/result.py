@@ -17,7 +17,8 @@ class Result:
     Attributes:
         answer: The selected answer; `None` where none was found.
         score: The selection's score of it.
-        stop_reason: Why the run ended: `confidence`, `consensus`, `complete`, `stopped`, `budget:CAP`, `model:ERROR`.
+        stop_reason: Why the run ended: `confidence`, `consensus`, `complete`, `stopped`, `iterations`, `budget:CAP`,
+            `model:ERROR`.
         usage: The bill.
         nodes: Steps in the structure.
         in_structure: Whether the verifier accepts any answer found; `None` without a verifier.

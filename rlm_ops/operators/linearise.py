@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from reflectree.rlm_ops.operators.prune import normalised
 from reflectree.rlm_ops.structure import ReasoningStructure
 
 _ANSWER_LINE = re.compile(r"^(\W*(?:final\s+)?)answer\s*:", re.IGNORECASE | re.MULTILINE)
@@ -54,7 +55,13 @@ def _wrong_turns(structure: ReasoningStructure, step: int, most: int) -> list[in
     """Siblings of a step that failed: pruned, left, failed, or worth less than it; those tried first come first."""
     siblings = structure.children[structure.after[step]]
     bar = structure.q(step)
-    wrong = [sibling for sibling in siblings if sibling != step and _is_wrong(structure, sibling, bar)]
+    said = {normalised(structure.steps[step].text)}  # what repeats the right step, or a wrong one told, tells nothing
+    wrong = []
+    for sibling in siblings:
+        text = normalised(structure.steps[sibling].text)
+        if sibling != step and text not in said and _is_wrong(structure, sibling, bar):
+            said.add(text)
+            wrong.append(sibling)
     return wrong[:most]
 
 

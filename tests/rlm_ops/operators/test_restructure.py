@@ -67,6 +67,12 @@ def test_a_journey_states_the_answer_of_its_path_and_no_other(tree: History, fai
     assert extract_answer(told(journey(tree.live, ANSWER, failures))) == "42"
 
 
+def test_a_repetition_of_the_right_step_is_not_told_as_wrong(tree: History) -> None:
+    again = grow(tree, 4, "answer: 42", 0.1, "42")
+    tree.tell(Pruned(nodes=(again,), reason="repeats a sibling"))
+    assert told(journey(tree.live, ANSWER, failures=3)).count("42") == 1
+
+
 def test_a_journey_can_be_walked_back_to_its_tree(tree: History) -> None:
     assert visited(journey(tree.live, ANSWER, failures=2)) == [
         Visited(1, [Visited(2)]),
