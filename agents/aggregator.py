@@ -13,6 +13,7 @@ from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
 from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.errors import ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Event, Failed, Grown
+from reflectree.rlm_ops.misbehaviour import problem_with
 from reflectree.rlm_ops.operators.aggregate import aggregate_problem, branches, common_after
 from reflectree.rlm_ops.settings import Aggregate
 from reflectree.rlm_ops.step import Granularity
@@ -63,7 +64,9 @@ class Aggregator:
             timeout=settings.timeout,
         )
         try:
-            outcome = await run.caller(settings.model).call(request, _merge_problem)
+            outcome = await run.caller(settings.model).call(
+                request, lambda choice: _merge_problem(choice, structure.task.question)
+            )
         except ModelUnreachable:  # only where the endpoint has never answered: every other call would fare the same
             raise
         except TransientModelError as error:
@@ -89,7 +92,7 @@ class Aggregator:
         ]
 
 
-def _merge_problem(choice: Choice) -> str | None:
+def _merge_problem(choice: Choice, question: str) -> str | None:
     text = split_thought(choice.text)[1]
     if not text.strip():
         return "the merge is empty" + (": hidden reasoning used up max_tokens" if choice.finish == "length" else "")
@@ -97,7 +100,7 @@ def _merge_problem(choice: Choice) -> str | None:
         return "the merge was refused by the provider's filter"
     if choice.finish == "length" and cut_at_answer(text) == text:
         return "the merge was cut at max_tokens"
-    return None
+    return problem_with(cut_at_answer(text), question=question)
 
 
 def _failed(call: Call, reason: str, usage: Usage = NO_USAGE) -> Failed:

@@ -87,9 +87,8 @@ class Attempt:
         question, text, steps = self.path.task.question, reading.text, self.path.steps
         if self.plan.granularity == "token":
             return problem_with((self.before + text)[-_TAIL:], question=question)
-        if self.plan.prompt == "answer":
-            return None
-        earlier = (steps[-1].text,) if steps and text.count(" ") >= _SENTENCE - 1 else ()
+        says_again = self.plan.prompt != "answer" and steps and text.count(" ") >= _SENTENCE - 1
+        earlier = (steps[-1].text,) if says_again else ()
         return problem_with(text, question=question, earlier=earlier)
 
     def rephrase(self, request: Request, choice: Choice) -> Request:

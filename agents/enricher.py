@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from reflectree.agents.base import AgentRun
 from reflectree.agents.prompts.reflecting import reflecting
+from reflectree.agents.replies import split_thought
 from reflectree.agents.tool_calls import BadCall, Tool
 from reflectree.agents.tools import FINISH, named
 from reflectree.models.base import Choice, PolicyModel, Request
@@ -21,6 +22,7 @@ from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.errors import BadInput, ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Enriched, Event, Failed
+from reflectree.rlm_ops.misbehaviour import problem_with
 from reflectree.rlm_ops.parsing import Action, parse_action
 from reflectree.rlm_ops.settings import Enrich
 from reflectree.rlm_ops.step import Step
@@ -156,7 +158,9 @@ class Enricher:
             timeout=settings.timeout,
         )
         try:
-            outcome = await run.caller(settings.model).call(request, _reflection_problem)
+            outcome = await run.caller(settings.model).call(
+                request, lambda choice: _reflection_problem(choice, structure.task.question)
+            )
         except ModelUnreachable:
             raise
         except TransientModelError as error:
@@ -164,7 +168,7 @@ class Enricher:
         sample = outcome.samples[0]
         if isinstance(sample, str):
             return _failed(call, sample, outcome.usage)
-        lesson = " ".join(sample.text.split())
+        lesson = " ".join(split_thought(sample.text)[1].split())
         if node != ROOT:
             return replace(
                 _added(call, structure.steps[node], f"Lesson: {lesson}", "reflection", lesson), usage=outcome.usage
@@ -227,8 +231,12 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]} ... ({len(text) - most} characters more)"
 
 
-def _reflection_problem(choice: Choice) -> str | None:
-    return None if choice.text.strip() else "the reflection is empty"
+def _reflection_problem(choice: Choice, question: str) -> str | None:
+    """What is wrong with a reflection, or `None`: one lesson stands in every later prompt."""
+    text = split_thought(choice.text)[1]
+    if choice.finish == "filter":
+        return "the reflection was refused by the provider's filter"
+    return problem_with(text, question=question) if text.strip() else "the reflection is empty"
 
 
 def _failed(call: Call, reason: str, usage: Usage = NO_USAGE) -> Failed:

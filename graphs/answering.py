@@ -23,7 +23,19 @@ def candidates(structure: ReasoningStructure) -> list[Candidate]:
         if answer is not None:
             agreed = structure.asides.get((node, DISCRIMINATE))
             found.append(Candidate(node, answer, structure.value(node), structure.visits[node], agreed))
-    return found
+    return found or _unjudged(structure)
+
+
+def _unjudged(structure: ReasoningStructure) -> list[Candidate]:
+    """Answers that failed only for want of a readable judgement: that says nothing against them, and they are paid."""
+    return [
+        Candidate(node, step.answer, None, structure.visits[node])
+        for node, step in enumerate(structure.steps)
+        if step.status == "failed"
+        and step.answer is not None
+        and not structure.evaluations[node]
+        and structure.failures.get(("evaluate", (node,)))
+    ]
 
 
 def answer_event(structure: ReasoningStructure, selection: str, verifier: Verifier | None, reason: str) -> Answered:

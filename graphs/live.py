@@ -168,6 +168,7 @@ class LiveRun:
         self.fold(rows)
         self.turn = f"{self._name}.{next(self._turns)}"
         self._taken.clear()
+        self._eager = False  # only what this turn asks for may keep it from waiting
         for call in self._refused:
             self.structure.cancel(call)
         refused = bool(self._refused)

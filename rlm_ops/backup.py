@@ -80,7 +80,7 @@ class Backup(BaseModel):
             below it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: Literal["mean", "max", "x1", "rest-mcts", "mctsr", "berry", "td"] = "mean"
     gamma: float | None = Field(default=None, ge=0, le=1)

@@ -18,7 +18,7 @@ from reflectree.rlm_ops.step import Granularity
 class Part(BaseModel):
     """A part of a blueprint: frozen, and unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __hash__(self) -> int:
         """Of the content, dictionaries included."""

@@ -127,7 +127,7 @@ class _Means:
             raise BadInput(
                 "this blueprint scores with a verifier, and "
                 + (
-                    "none was given"
+                    "none was given: pass verifier=, or use kind: judge"
                     if self.verifier is None
                     else "the one given knows the gold answer; pass oracle=True"
                 )

@@ -50,12 +50,13 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any] | Blueprint) -> Blue
         raise BadInput(f"{name} is not a text file: give a YAML or JSON file") from error
 
 
-def complete(blueprint: Blueprint, chain: tuple[str, ...] = ()) -> Blueprint:
+def complete(blueprint: Blueprint, chain: tuple[str, ...] = (), most: int = 8) -> Blueprint:
     """The blueprint with those nested in it spelled out, so that a trace holds all that is needed to run it again.
 
     Args:
         blueprint: The outer one.
         chain: The names of those it is nested in.
+        most: Nested runs that the outer ones still allow.
 
     Raises:
         BadInput: It nests itself, or deeper than it allows.
@@ -71,12 +72,13 @@ def complete(blueprint: Blueprint, chain: tuple[str, ...] = ()) -> Blueprint:
         where = f"operators.generate{f'.variants.{how}' if how else ''}.nested"
         if inner.name in chain:
             raise BadInput(f"blueprint {chain[0]}: {where}: it nests itself: {' -> '.join((*chain, inner.name))}")
-        if len(chain) > nested.depth:
+        least = min(most, nested.depth)
+        if len(chain) > least:
             raise BadInput(
                 f"blueprint {chain[0]}: {where}: {' -> '.join((*chain, inner.name))} is nested deeper than "
-                f"its depth of {nested.depth}: nest less, or set depth (8 at most)"
+                f"its depth of {least}: nest less, or set depth (8 at most)"
             )
-        spelled[how] = complete(inner, chain).model_dump(mode="json")
+        spelled[how] = complete(inner, chain, least).model_dump(mode="json")
     if not spelled:
         return blueprint
     data = blueprint.model_dump(mode="json")

@@ -33,7 +33,7 @@ class Limits(NamedTuple):
 class Strategy(BaseModel):
     """Base of all strategies. Its fields are its parameters: validated, frozen, written in a blueprint by name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: ClassVar[str]
     operators: ClassVar[frozenset[str]] = frozenset({"generate"})

@@ -25,7 +25,7 @@ class When(BaseModel):
         at_least: Holds while the best value is at least this.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     of: str
     below: float | None = Field(default=None, ge=0, le=1)
@@ -46,7 +46,7 @@ class Operation(BaseModel):
         when: Carried out only if this holds; else its inputs pass through.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: str = Field(min_length=1)
     op: Literal["generate", "evaluate", "refine", "aggregate", "keep_best", "keep_valid"]

@@ -8,7 +8,7 @@ from tests.support.event_strategies import History
 from reflectree.graphs.answering import answer_event, candidates
 from reflectree.rlm_ops import verifiers
 from reflectree.rlm_ops.errors import VerifierError
-from reflectree.rlm_ops.events import BackedUp, Evaluated, Grown, Pruned
+from reflectree.rlm_ops.events import BackedUp, Evaluated, Failed, Grown, Pruned
 
 
 def found(*answers: tuple[str, float]) -> History:
@@ -77,3 +77,13 @@ def test_each_answer_is_judged_once() -> None:
     picky = Picky(a=1.0, b=0.0)
     answer_event(found(("a", 0.9), ("b", 0.1), ("a", 0.5)).live, "verified", picky, "complete")
     assert sorted(picky.asked) == ["a", "b"]
+
+
+def test_an_answer_nobody_could_judge_is_better_than_none() -> None:
+    history = History(9, 9, 9)
+    history.tell(Grown(nodes=(0,), text="42", answer="42", status="terminal"))
+    history.tell(Failed(of="evaluate", nodes=(1,), reason="no score in it"))
+    assert answer_event(history.live, "value", None, "complete").answer == "42"
+    history.tell(Grown(nodes=(0,), index=1, text="41", answer="41", status="terminal"))
+    history.tell(Evaluated(node=2, value=0.1))
+    assert answer_event(history.live, "value", None, "complete").answer == "41"

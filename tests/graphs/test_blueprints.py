@@ -4,31 +4,28 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.engine import Oracle, search, tree, value_of
-from tests.support.virtual_time import run_virtually
+from tests.support.engine import tree
 
 from reflectree.graphs import blueprints
 from reflectree.rlm_ops.blueprint import Blueprint
-from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput
 
 
 @pytest.mark.parametrize("name", blueprints.names())
-def test_every_named_system_loads_round_trips_and_runs(name: str, tmp_path: Path) -> None:
+def test_every_named_system_loads_and_round_trips(name: str, tmp_path: Path) -> None:
+    """That each runs is for the golden traces to show."""
     blueprint = blueprints.load(name)
     assert blueprint.name == name
     assert blueprint.description
     assert blueprint.source
     file = tmp_path / "mine.yaml"
-    file.write_text(blueprints.dump(blueprint))
-    assert blueprints.load(file) == blueprint
+    for full in (False, True):
+        file.write_text(blueprints.dump(blueprint, full=full))
+        assert blueprints.load(file) == blueprint
+        assert blueprints.load(file).digest == blueprint.digest
+    assert len(blueprints.dump(blueprint).splitlines()) <= 50
     (tmp_path / "mine.json").write_text(json.dumps(blueprint.model_dump(mode="json")))
     assert blueprints.load(str(tmp_path / "mine.json")) == blueprint
-    policy = Oracle()
-    result = run_virtually(search(policy, blueprint=name, evaluator=value_of, budget=Budget(calls=30)))
-    assert result.stop_reason in ("complete", "confidence", "budget:calls")
-    assert result.answer is not None
-    assert result.usage.calls == len(policy.requests)
 
 
 def test_the_names() -> None:

@@ -217,3 +217,14 @@ def test_agents_share_the_slots() -> None:
     policy = Oracle(lambda request, number: '{"score": 5}' if request.json_schema else f"step {number}")
     run_virtually(search(policy, evaluator=None, concurrency=3, budget=Budget(calls=60)))
     assert policy.most_flying <= 3
+
+
+def test_nothing_spins_while_calls_in_flight_are_awaited_after_the_stop() -> None:
+    policy = Oracle(
+        lambda request, number: "Answer: 42" if number == 0 else f"step {number}",
+        latency=lambda number: 0.05 if number == 0 else 2.0,
+    )
+    run = search(
+        policy, blueprint=tree(root_width=4), concurrency=8, evaluator=lambda path: 1.0 if path.answer else 0.5
+    )
+    assert run_virtually(run).stop_reason == "confidence"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.engine import SECOND_TRY, seeds_of
 from tests.support.virtual_time import others, run_virtually, turns
 
 from reflectree.graphs import blueprints
+from reflectree.graphs.live import OnEvent
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asaved_trace
 from reflectree.rlm_ops import verifiers
@@ -36,14 +38,17 @@ def drawn(seed: int, longest: float) -> Any:
     return lambda number: table[number % 64]
 
 
+def keeping(seen: deque[ReasoningStructure]) -> OnEvent:
+    """Keeps the live structure."""
+    return lambda event, live: seen.append(live)
+
+
 @every_blueprint
 def test_law_1_and_2_replay_equals_live_and_visits_are_conserved(name: str) -> None:
-    for seed in range(3):
-        seen: list[ReasoningStructure] = []
+    for seed in range(2):
+        seen: deque[ReasoningStructure] = deque(maxlen=1)
         policy = Speaker(mixture(seed), latency=drawn(seed, 0.01))
-        result = reasoned(
-            name, policy, budget=Budget(calls=40), seed=seed, on_event=lambda event, live: seen.append(live)
-        )
+        result = reasoned(name, policy, budget=Budget(calls=40), seed=seed, on_event=keeping(seen))
         live = fold(result.trace)
         assert seen[-1] == live
         assert live.calls_in_flight == 0
@@ -66,12 +71,12 @@ def test_law_4_the_same_run_is_the_same_trace_byte_for_byte(name: str) -> None:
 @pytest.mark.parametrize("max_n", [1, 4])
 def test_law_5_no_cap_is_ever_exceeded(name: str, max_n: int) -> None:
     longest = 0.002 if name in THREADED else 2.0
-    for seed, cap in enumerate((0, 1, 3, 7, 17)):
+    for seed, cap in enumerate((0, 1, 7)):
         policy = able(Speaker(mixture(seed), latency=drawn(seed, longest)), max_n)
         result = reasoned(name, policy, budget=Budget(calls=cap), concurrency=8, seed=seed)
         assert policy.made == result.usage.calls <= cap
         assert result.trace.verify() == []
-    for seed, cap in enumerate((100, 2000, 9000)):
+    for seed, cap in enumerate((100, 4000)):
         policy = able(Speaker(mixture(seed), latency=drawn(seed, longest)), max_n)
         result = reasoned(name, policy, budget=Budget(tokens=cap, calls=60), concurrency=8, seed=seed)
         assert sum(reply.usage.tokens for reply in policy.replies) <= cap
@@ -81,8 +86,6 @@ def test_law_5_no_cap_is_ever_exceeded(name: str, max_n: int) -> None:
 
 def able(policy: Speaker, max_n: int) -> Speaker:
     """The policy with so many samples a request."""
-    from dataclasses import replace
-
     policy.capabilities = replace(policy.capabilities, max_n=max_n)
     return policy
 
@@ -110,7 +113,7 @@ async def interrupted(name: str, at: int, checkpoint: Path, **options: Any) -> S
 
 
 @every_blueprint
-@pytest.mark.parametrize("at", [0, 1, 4, 11])
+@pytest.mark.parametrize("at", [1, 9])
 def test_law_7_no_settled_call_is_paid_again(name: str, at: int, tmp_path: Path) -> None:
     threaded = name in THREADED
     slots = 1 if threaded else 3

@@ -61,7 +61,7 @@ def parrot(request: Request) -> Choice:
 
 def chinese(request: Request) -> Choice:
     """Another language than the task's."""
-    return Choice("首先我们需要仔细计算这个乘积，然后检查每一步是否正确，最后再把所有的结果加起来得到总和。")
+    return Choice("首先我们需要仔细计算这个乘积。然后检查每一步是否正确。最后再把所有的结果加起来得到总和。")
 
 
 def empty(request: Request) -> Choice:
@@ -174,7 +174,7 @@ async def reason(name: Any, policy: Oracle, **options: Any) -> Result:
 def reasoned(name: str, policy: Oracle, **options: Any) -> Result:
     """`reason` in virtual time, but for blueprints that wait for threads and programs."""
     if name not in THREADED:
-        return run_virtually(reason(name, policy, **options))
+        return run_virtually(reason(options.pop("blueprint", name), policy, **options))
 
     async def in_time() -> Result:
         return await asyncio.wait_for(reason(name, policy, **options), 30)

@@ -408,7 +408,7 @@ def test_it_asks_only_for_what_it_says_it_uses() -> None:
         ({"actions": ("refine",)}, "add it"),
         ({"actions": ("think",)}, "generate"),
         ({"priors": {"refine": -1.0}}, "a number from 0"),
-        ({"priors": {"answer": {"refine": float("nan")}}}, "a number from 0"),
+        ({"priors": {"answer": {"refine": float("nan")}}}, "finite number"),
     ],
 )
 def test_parameters_that_cannot_run_are_refused(wrong: dict[str, Any], words: str) -> None:
