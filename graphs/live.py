@@ -185,8 +185,8 @@ class LiveRun:
         if self.fatal is not None and not self.structure.terminals:
             raise self.fatal
         if reason is None:  # pure operators may have been the last there was to do
-            refused = f"budget:{self._refused_cap}" if self._refused_cap else None
-            reason = refused or self._strategy.stop(self.structure) or "complete"
+            cap = f"budget:{self._refused_cap}" if self._refused_cap else None
+            reason = cap or self._strategy.stop(self.structure) or "complete"
         return pure, {}, reason
 
     def _reason(self) -> str | None:

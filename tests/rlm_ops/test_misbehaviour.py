@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reflectree.rlm_ops.misbehaviour import foreign, loops, problem_with, repeats
+from reflectree.rlm_ops.languages import foreign
+from reflectree.rlm_ops.misbehaviour import loops, problem_with, repeats
 
 STEP = (
     "We know that the train travels 60 km in the first hour, so after 3 hours at that speed it has covered 180 km. "
