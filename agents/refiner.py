@@ -22,6 +22,16 @@ from reflectree.rlm_ops.step import Granularity, Step
 from reflectree.rlm_ops.task import Verifier
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
+SPOKEN = {
+    "verifier": "the verifier finds",
+    "tests": "the tests find",
+    "tool": "the tool finds",
+    "critic": "the critic finds",
+    "self": "self-critique finds",
+    "": "there is",
+}
+"""Sources of feedback in words."""
+
 
 class Refiner:
     """Carries out *refine*: at most two requests, on one bill.
@@ -79,7 +89,7 @@ class Refiner:
         if feedback.problem:
             return [_failed(call, feedback.problem, feedback.usage)]
         if feedback.fine:
-            return [_failed(call, f"nothing to refine: the {feedback.source} finds nothing wrong", feedback.usage)]
+            return [_failed(call, f"nothing to refine: {SPOKEN[feedback.source]} nothing wrong", feedback.usage)]
         return [await self._rewrite(call, run, settings, feedback)]
 
     async def _rewrite(self, call: Call, run: AgentRun, settings: Refine, feedback: Feedback) -> Event:

@@ -108,7 +108,9 @@ class Blueprint(Part):
             *parents, last = path.split(".")
             place = data
             for key in parents:
-                if not isinstance(place.get(key), dict):
+                if key in place and not isinstance(place[key], dict):
+                    raise BadInput(f"--set {path}: {key!r} has no parts to set; set it whole")
+                if key not in place:
                     raise BadInput(f"--set {path}: no {key!r} here; {nearest(key, list(place))}")
                 place = place[key]
             place[last] = value

@@ -147,7 +147,7 @@ def test_the_failing_test_s_output_is_feedback() -> None:
     assert event.note.startswith("This test fails (error):\nassert add(1, 2) == 3")
     assert "AssertionError: got -1" in event.note
     (event,) = _in_real_time(Play(draft(event.text, None), [], verifier=tests))
-    assert event.reason == "nothing to refine: the tests finds nothing wrong"
+    assert event.reason == "nothing to refine: the tests find nothing wrong"
 
 
 def _in_real_time(play: Play) -> Any:

@@ -82,7 +82,7 @@ def test_self_refine_goes_on_until_the_critique_is_content() -> None:
         ("refine", (2,), 0, "self", "42"),
     ]
     (last,) = (event for event in result.trace if isinstance(event, Failed))
-    assert last.reason == "nothing to refine: the self finds nothing wrong"
+    assert last.reason == "nothing to refine: self-critique finds nothing wrong"
     assert result.answer == "42"
     assert result.usage.calls == len(scripted.kinds)
 

@@ -55,7 +55,7 @@ def test_a_chain_ends_when_there_is_nothing_to_refine() -> None:
     strategy = SelfRefine()
     history = started(strategy)
     draft(history, 0, 0.4)
-    history.tell(Failed(of="refine", nodes=(1,), reason="nothing to refine: the self finds nothing wrong"))
+    history.tell(Failed(of="refine", nodes=(1,), reason="nothing to refine: self-critique finds nothing wrong"))
     assert strategy.ask(history.live, 4) == []
     assert strategy.stop(history.live) is None
 
