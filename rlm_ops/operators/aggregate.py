@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reflectree.rlm_ops.calls import Call
+from reflectree.rlm_ops.operators.contract import node_problem
 from reflectree.rlm_ops.structure import ROOT, ReasoningStructure
 
 LEAST = 2
@@ -42,10 +43,9 @@ def aggregate_problem(structure: ReasoningStructure, call: Call) -> str | None:
     if len(set(nodes)) < len(nodes):
         return "a merge takes distinct nodes"
     for node in nodes:
-        if not 0 < node < len(structure):
-            return "the task itself cannot be merged" if node == ROOT else f"there is no node {node}"
-        if structure.steps[node].status in ("pruned", "failed"):
-            return f"node {node} is {structure.steps[node].status}: it is left alone"
+        problem = "the task itself cannot be merged" if node == ROOT else node_problem(structure, node)
+        if problem is not None:
+            return problem
     for node in nodes:
         inside = set(structure.read_ids(node)[:-1]).intersection(nodes)
         if inside:

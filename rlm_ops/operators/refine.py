@@ -6,6 +6,7 @@ The text itself comes from an agent (`reflectree.agents.refiner`); nothing here 
 from __future__ import annotations
 
 from reflectree.rlm_ops.calls import Call
+from reflectree.rlm_ops.operators.contract import one_node_problem
 from reflectree.rlm_ops.structure import ROOT, ReasoningStructure
 
 
@@ -16,14 +17,9 @@ def refined_after(structure: ReasoningStructure, node: int) -> int:
 
 def refine_problem(structure: ReasoningStructure, call: Call) -> str | None:
     """What is wrong with a call to refine, or `None`."""
-    if len(call.nodes) != 1:
-        return "refine takes one node"
-    (node,) = call.nodes
-    if not 0 < node < len(structure):
-        return "the task itself cannot be refined" if node == ROOT else f"there is no node {node}"
-    if structure.steps[node].status in ("pruned", "failed"):
-        return f"node {node} is {structure.steps[node].status}: it is left alone"
-    return None
+    if call.nodes == (ROOT,):
+        return "the task itself cannot be refined"
+    return one_node_problem(structure, call)
 
 
 def is_spent(structure: ReasoningStructure, op: str, most: int) -> bool:
