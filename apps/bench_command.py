@@ -44,7 +44,7 @@ def bench(
     blueprints: Annotated[
         str,
         typer.Option(
-            "--blueprints", "-b", metavar="A,B", help="Names or files; self-consistency and best-of-n always join in."
+            "--blueprints", "-b", metavar="A,B", help="Names or files, or all; self-consistency and best-of-n join in."
         ),
     ] = "cot,mcts",
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="Most tasks.")] = None,
@@ -141,9 +141,11 @@ def choose(names: str, settings: Sequence[str]) -> list[Blueprint]:
     """
     from reflectree.apps.inputs import read_overrides
     from reflectree.graphs.benching import line_up
+    from reflectree.graphs.blueprints import names as built_in
     from reflectree.rlm_ops.errors import BadInput
 
-    plans = line_up([name.strip() for name in names.split(",") if name.strip()])
+    wanted = built_in() if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    plans = line_up(wanted)
     for setting in settings:
         (path, value), only = next(iter(read_overrides([setting]).items())), None
         if ":" in path:

@@ -31,6 +31,7 @@ app.command()(solving.resume)
 app.command()(bench_command.bench)
 app.add_typer(traces.app, name="trace")
 app.add_typer(listing.app, name="blueprints")
+app.command()(listing.tasksets)
 app.command()(doctor.doctor)
 
 

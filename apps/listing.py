@@ -1,7 +1,8 @@
-"""`reflectree blueprints`: which reasoning systems there are, and what exactly one of them is."""
+"""`reflectree blueprints` and `reflectree tasksets`: what can be named, and what exactly one of them is."""
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -60,3 +61,40 @@ def show(
     from reflectree.graphs.blueprints import dump
 
     typer.echo(clean(dump(read_blueprint(name, settings or ()), full=full)), nl=False)
+
+
+def tasksets(
+    group: Annotated[
+        str | None,
+        typer.Argument(metavar="GROUP", help="Only this group: mathematics, logic, commonsense, code or agents."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list on stdout.")] = False,
+) -> None:
+    """List the task sets that can be named: families, published sets, and generators of reasoning-gym.
+
+    Try:
+
+        reflectree tasksets logic
+
+        reflectree bench family:logic -t 4000 -n 20
+    """
+    from reflectree.graphs.tasksets import sets
+    from reflectree.rlm_ops.errors import BadInput
+
+    listed = [entry for entry in sets() if group in (None, entry.group)]
+    if not listed:
+        raise BadInput(f"no group {group!r}: there are {', '.join(sorted({entry.group for entry in sets()}))}")
+    if as_json:
+        typer.echo(json.dumps([entry._asdict() for entry in listed], ensure_ascii=False))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from reflectree.apps.terminal import console
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="dim")
+    for heading in ("name", "group", "what it is"):
+        table.add_column(heading, overflow="fold")
+    for entry in listed:
+        table.add_row(Text(entry.name, style="bold"), Text(entry.group), Text(entry.about, style="dim"))
+    console().print(table)

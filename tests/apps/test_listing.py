@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.apps.conftest import Cli
@@ -27,3 +28,15 @@ def test_an_unknown_blueprint_names_the_nearest(cli: Cli) -> None:
     done = cli("blueprints", "show", "best-off-n")
     assert (done.code, done.out) == (2, "")
     assert "did you mean 'best-of-n'" in done.err
+
+
+def test_task_sets_are_listed_by_group(cli: Cli) -> None:
+    out = cli("tasksets", "logic").out
+    assert "family:logic" in out
+    assert "family:mathematics" not in out
+    listed = json.loads(cli("tasksets", "--json").out)
+    assert {"name", "group", "about"} == set(listed[0])
+    assert "gsm8k" in {entry["name"] for entry in listed}
+    done = cli("tasksets", "magic")
+    assert (done.code, done.out) == (2, "")
+    assert "commonsense" in done.err
