@@ -230,14 +230,15 @@ class LiveRun:
     def _apply(self, calls: Sequence[Call]) -> list[Row]:
         """Apply pure operators to the structure at once; their rows go to the trace with the controller's update."""
         fresh: list[Row] = []
-        for call in calls:
-            fresh.extend(map(to_row, PURE_OPERATORS[call.op](self.structure, call)))
+        for call in calls:  # one after the other: the ids a call gives its nodes follow from those before
+            rows = [to_row(event) for event in PURE_OPERATORS[call.op](self.structure, call)]
+            numbered = number(rows, self.structure.applied, len(self.structure))
+            for row in numbered:
+                self._show(from_row(row))
+            self._ahead += numbered
+            fresh += rows
         if not fresh:
             raise ReflectreeError(f"strategy {self._strategy.name} asks for {calls[0].op}, which changes nothing")
-        numbered = number(fresh, self.structure.applied, len(self.structure))
-        for row in numbered:
-            self._show(from_row(row))
-        self._ahead += numbered
         return fresh
 
     # What agents' nodes do
