@@ -3,8 +3,9 @@
     python -m benchmarks.systems --tasks 100 --tokens 1200
 
 Three task sets, one after the other: Countdown, whose rules anybody can check, so that a checked answer ends a run and
-scores guide a search; and two sets without such a check, where the policy's confidence in its own tokens guides. What
-is done is kept in benchmarks/results/, and the same command goes on from there; `--sets` splits it over processes.
+a score by the rules guides a search; and two sets without such a check, where the policy's confidence in its own tokens
+guides. What is done is kept in benchmarks/results/, and the same command goes on from there; `--sets` splits it over
+processes.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from reflectree.agents import evaluators
+from reflectree.apps.demo import puzzles, score_path
 from reflectree.graphs import blueprints
 from reflectree.graphs.benching import BASELINES, Report, abench
-from reflectree.graphs.tasksets import load_taskset
+from reflectree.graphs.tasksets import TaskSet, load_taskset
 from reflectree.rlm_ops.blueprint import Blueprint
 
 SETS = {
-    "countdown": "reasoning_gym:countdown?min_numbers=3&max_numbers=3&min_value=1&max_value=12&min_target=8"
-    "&max_target=40&operators=%2B,-,*&examples=2",
+    "countdown": "two or three numbers from 1 to 10, with + and -, as in the demo",
     "chain_sum": "reasoning_gym:chain_sum?min_terms=2&max_terms=3&min_digits=1&max_digits=2&examples=3",
     "products": "reasoning_gym:products?min_terms=2&max_terms=2&min_digits=1&max_digits=2&examples=3",
 }
@@ -32,7 +33,7 @@ SETS = {
 CHECKED = frozenset({"countdown"})
 """Sets whose rules stand in the task, so that search may ask the verifier."""
 RESULTS = Path(__file__).parent / "results"
-STEP_TOKENS, SOLUTION_TOKENS = 32, 96
+STEP_TOKENS, SOLUTION_TOKENS = 24, 64
 """Most tokens a call may write. A call reserves them all, so larger ones would leave the budget unspent."""
 
 
@@ -71,6 +72,11 @@ def plans(names: str, *, checked: bool) -> list[Blueprint]:
     return found if checked else [plan.with_overrides(WITHOUT_CRITIC.get(plan.name, {})) for plan in found]
 
 
+def tasks(name: str, count: int, seed: int) -> TaskSet:
+    """A set's tasks."""
+    return puzzles(count, seed) if name in CHECKED else load_taskset(SETS[name], limit=count, seed=seed)
+
+
 async def measure(name: str, options: argparse.Namespace) -> Report:
     """One set."""
     checked = name in CHECKED
@@ -83,10 +89,10 @@ async def measure(name: str, options: argparse.Namespace) -> Report:
     wanted = plans(options.blueprints, checked=checked)
     last = wanted[-1].name
     return await abench(
-        load_taskset(SETS[name], limit=options.tasks, seed=options.seed),
+        tasks(name, options.tasks, options.seed),
         wanted,
         tokens=options.tokens,
-        evaluator=None if checked else evaluators.confidence(fallback="neutral"),
+        evaluator=score_path if checked else evaluators.confidence(fallback="neutral"),
         tools=["calculator"],
         seed=options.seed,
         concurrency=options.concurrency,

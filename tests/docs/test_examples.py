@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from reflectree.rlm_ops.sandbox import available
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 OPENING = re.compile(r"^(?P<indent> *)```(?P<language>python|console|bash)\b")
@@ -71,6 +73,10 @@ def commands(block: Block) -> list[list[str]]:
     return [shlex.split(line[2:], comments=True) for line in joined.splitlines() if line.startswith("$ reflectree")]
 
 
+ISOLATED = ("code_tests(", "run_python(")
+"""What examples need a sandbox for."""
+
+
 def _page_cases() -> list[ParameterSet]:
     cases: list[ParameterSet] = []
     for page in PAGES:
@@ -82,6 +88,8 @@ def _page_cases() -> list[ParameterSet]:
 
 @pytest.mark.parametrize("page", _page_cases())
 def test_examples_of(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if any(word in page.read_text() for word in ISOLATED) and (why := available()):
+        pytest.skip(why)
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page.read_text()):

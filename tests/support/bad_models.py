@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.author import author
-from tests.support.engine import Oracle, digest, search
+from tests.support.engine import Oracle, digest, require_isolation, search
 from tests.support.virtual_time import run_virtually
 
 from reflectree.graphs.result import Result
@@ -160,6 +160,8 @@ class Speaker(Oracle):
 
 async def reason(name: Any, policy: Oracle, **options: Any) -> Result:
     """A small run of a blueprint with all it may ask for; its evaluator is its own."""
+    if name == "rstar-math":
+        require_isolation()
     given: dict[str, Any] = {
         "blueprint": name,
         "evaluator": None,

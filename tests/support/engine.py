@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import pytest
+
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.models.base import FREE, Capabilities, Choice, Price, Reply, Request
@@ -15,6 +17,7 @@ from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.errors import ModelRejected, TransientModelError
 from reflectree.rlm_ops.events import Evaluated, Failed, Grown
+from reflectree.rlm_ops.sandbox import available
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.trace import Trace
 from reflectree.rlm_ops.usage import Usage
@@ -143,6 +146,13 @@ def faults(kinds: Sequence[str]) -> Say:
                 return said(request)
 
     return say
+
+
+def require_isolation() -> None:
+    """Skip a test that runs programs where the system cannot isolate them."""
+    why = available()
+    if why:
+        pytest.skip(why)
 
 
 async def search(policy: Any, **options: Any) -> Result:
