@@ -168,7 +168,12 @@ class Refiner:
 
 
 def check_refine(
-    settings: Refine, verifier: Verifier | None, models: Mapping[str, PolicyModel], strategy_name: str
+    settings: Refine,
+    verifier: Verifier | None,
+    models: Mapping[str, PolicyModel],
+    strategy_name: str,
+    *,
+    observes: bool = True,
 ) -> None:
     """Refuse, before anything is paid for, to refine without the feedback that the settings ask for.
 
@@ -177,6 +182,7 @@ def check_refine(
         verifier: One that search may ask, or `None`.
         models: The models by role.
         strategy_name: Who wants to refine, for the message.
+        observes: Whether nodes are enriched by tools, whose observations can be feedback.
 
     Raises:
         BadInput: The message says how to give feedback, or how to ask for self-critique all the same.
@@ -184,7 +190,7 @@ def check_refine(
     sources = Sources(verifier, models)
     for how in ("", *settings.variants):
         critique = settings.variant(how).critique
-        if sources.for_run(settings.variant(how)) is not None:
+        if sources.for_run(settings.variant(how)) is not None and (critique != "tool" or observes):
             continue
         place = f"operators.refine.variants.{how}.critique" if how else "operators.refine.critique"
         if critique == "auto":
@@ -198,8 +204,9 @@ def check_refine(
             "verifier": "a verifier that knows no gold answer (verifier=)",
             "tests": "visible code tests (verifier=verifiers.visible([...]))",
             "critic": "a critic model (models={'critic': ...}, --role critic=MODEL)",
+            "tool": "a strategy that acts with tools",
         }
-        raise BadInput(f"{strategy_name}: {place} is {critique}, which needs {needs[critique]}; none was given")
+        raise BadInput(f"{strategy_name}: {place} is {critique}, which needs {needs[critique]}; there is none")
 
 
 def _failed(call: Call, reason: str, usage: Usage = NO_USAGE) -> Failed:

@@ -190,7 +190,7 @@ class _Shared:
                 operators.evaluate, operators.generate, self.evaluator, verifier, oracle=self.oracle, models=self.roles
             )
         if "refine" in uses:
-            check_refine(operators.refine, usable, self.roles, plan.name)
+            check_refine(operators.refine, usable, self.roles, plan.name, observes="enrich" in uses)
         if "enrich" in uses:
             check_tools(operators.enrich, self.tools, plan.name)
         if plan.selection == "verified" and usable is None:

@@ -262,6 +262,8 @@ def test_no_feedback_is_refused_before_the_first_call() -> None:
         check_refine(Refine(critique="tests"), EVEN, {}, "mine")
     with pytest.raises(BadInput, match="needs a verifier that knows no gold answer"):
         check_refine(Refine(critique="verifier"), None, {}, "mine")
+    with pytest.raises(BadInput, match="needs a strategy that acts with tools"):
+        check_refine(Refine(critique="tool"), EVEN, {}, "mine", observes=False)
 
 
 def test_feedback_that_is_there_is_accepted() -> None:
