@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from reflectree.apps.terminal import clean, clock, dollars, many, note, one_line, short
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.events import Event
+from reflectree.rlm_ops.events import Answered, Event
 from reflectree.rlm_ops.structure import ReasoningStructure
-from reflectree.rlm_ops.usage import NO_USAGE, Usage
+from reflectree.rlm_ops.usage import NO_USAGE, Usage, total
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,6 +63,7 @@ class Progress:
         self._before = 0.0
         self._calls_before: int | None = None
         self._structure: ReasoningStructure | None = None
+        self._nested: dict[int, ReasoningStructure] = {}
         self._preparing: tuple[str, float] | None = None
 
     def on_event(self, event: Event, structure: ReasoningStructure) -> None:
@@ -70,6 +71,13 @@ class Progress:
         if self._structure is None:
             self._calls_before = structure.usage.calls - getattr(event, "usage", NO_USAGE).calls
         self._structure = structure
+
+    def on_nested(self, event: Event, structure: ReasoningStructure) -> None:
+        """Take a look at a nested run; once it has answered, its bill is part of the outer one."""
+        if isinstance(event, Answered):
+            self._nested.pop(id(structure), None)
+        else:
+            self._nested[id(structure)] = structure
 
     def preparing(self, what: str, share: float) -> None:
         """The model says what it is doing before it can answer; any thread may call this."""
@@ -90,10 +98,12 @@ class Progress:
         left = None if cap is None else max(0.0, cap - self._before - elapsed)
         if structure is None:
             return Sight(left=left, spent=self._spent(NO_USAGE, left))
-        usage, best = structure.usage, structure.best_terminal
+        best = structure.best_terminal
+        runs = [structure, *list(self._nested.values())]  # a copy: this may be another thread than the run's
+        usage = total(run.usage for run in runs)
         return Sight(
-            nodes=max(0, len(structure) - 1),
-            in_flight=structure.calls_in_flight,
+            nodes=sum(max(0, len(run) - 1) for run in runs),
+            in_flight=sum(run.calls_in_flight for run in runs),
             usage=usage,
             best=None if best is None else (structure.value(best), structure.steps[best].answer or ""),
             spent=self._spent(usage, left),

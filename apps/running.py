@@ -81,6 +81,7 @@ class Ready:
                 checkpoint=None if place is None else place.saver,
                 run_id=run_id,
                 on_event=on_event,
+                on_nested=self.progress.on_nested,
             )
         finally:
             await self.policy.aclose()

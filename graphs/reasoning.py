@@ -29,7 +29,7 @@ def build_graph(blueprint: Any = "mcts", policy: Any = "embedded", **options: An
         blueprint: Name, file, data or `Blueprint`.
         policy: A model string, a `PolicyModel` or a LangChain chat model.
         **options: Those of `prepare`: evaluator, verifier, judge, models, tools, budget, concurrency, seed, oracle,
-            retries, on_event.
+            retries, on_event, on_nested.
 
     Invoke it with `{"task": "..."}`. With a checkpointer pass `durability="sync"`, since the default loses the end of a
     fast run in a crash, and a `recursion_limit` for long searches. Runs nested in it are not checkpointed by

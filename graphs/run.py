@@ -50,6 +50,7 @@ async def asolve(
     checkpoint: Checkpoint | None = None,
     run_id: str | None = None,
     on_event: OnEvent | None = None,
+    on_nested: OnEvent | None = None,
     oracle: bool = False,
     retries: Retries | None = None,
 ) -> Result:
@@ -74,6 +75,7 @@ async def asolve(
         run_id: The run's name. With a checkpoint, an unfinished run of that name goes on, and a finished one is
             returned without a call.
         on_event: Called with each event and the structure after it.
+        on_nested: Called with each event of runs nested in this one, and the structure of that run after it.
         oracle: Let search see the verifier's gold answer; the result says so.
         retries: How transient faults are tried again.
 
@@ -101,6 +103,7 @@ async def asolve(
         oracle=oracle,
         retries=retries,
         on_event=on_event,
+        on_nested=on_nested,
     )
     try:
         async with _saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:

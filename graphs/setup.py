@@ -51,6 +51,7 @@ class Setup:
     oracle: bool
     retries: Retries | None = None
     on_event: OnEvent | None = None
+    on_nested: OnEvent | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)
     inner: Mapping[str, Setup] = field(default_factory=dict)
 
@@ -134,6 +135,7 @@ def prepare(
     oracle: bool = False,
     retries: Retries | None = None,
     on_event: OnEvent | None = None,
+    on_nested: OnEvent | None = None,
 ) -> Setup:
     """Validate everything before anything is paid for.
 
@@ -158,7 +160,7 @@ def prepare(
                     "give rt.policy(..., price=Price(prompt=..., completion=...)) in dollars per million tokens, "
                     "or cap tokens"
                 )
-    shared = _Shared(roles, read_tools(tools or ()), evaluator, verifier, concurrency, oracle, retries)
+    shared = _Shared(roles, read_tools(tools or ()), evaluator, verifier, concurrency, oracle, retries, on_nested)
     return shared.setup(plan, caps, seed, on_event)
 
 
@@ -173,6 +175,7 @@ class _Shared:
     concurrency: int
     oracle: bool
     retries: Retries | None
+    on_nested: OnEvent | None
 
     def setup(self, plan: Blueprint, caps: Budget, seed: int, on_event: OnEvent | None) -> Setup:
         """The set-up of one blueprint, and of those nested in it.
@@ -203,7 +206,9 @@ class _Shared:
             if nested is not None:
                 own = Budget(calls=nested.calls, tokens=nested.tokens)
                 child = blueprints.load(nested.blueprint)
-                inner[how] = self.setup(child, _tightest(own, Budget(**child.budget.model_dump())), seed, None)
+                inner[how] = self.setup(
+                    child, _tightest(own, Budget(**child.budget.model_dump())), seed, self.on_nested
+                )
         return Setup(
             plan,
             self.roles,
@@ -215,6 +220,7 @@ class _Shared:
             self.oracle,
             self.retries,
             on_event,
+            self.on_nested,
             self.tools,
             inner,
         )

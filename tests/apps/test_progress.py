@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from reflectree.apps.progress import Progress, shown
+from reflectree.graphs.live import OnEvent
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.events import Began, Evaluated, Event, Grown
+from reflectree.rlm_ops.events import Answered, Began, Evaluated, Event, Grown
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.usage import Usage
 
@@ -101,3 +102,21 @@ def test_quiet_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with shown(watched(Budget(), 1.0), quiet=True, interval=0.001):
         assert sys.stdout is sys.stderr
     assert capsys.readouterr() == ("", "")
+
+
+def test_runs_nested_in_a_run_are_seen_while_they_last() -> None:
+    progress = Progress(clock_now=lambda: 1.0)
+    outer, inner = ReasoningStructure(), ReasoningStructure()
+    paid = Usage(1, 0, 10, 5, 0.0)
+
+    def tell(structure: ReasoningStructure, event: Event, on_event: OnEvent) -> None:
+        structure.apply(event)
+        on_event(event, structure)
+
+    tell(outer, Began(question="What?", seq=0), progress.on_event)
+    tell(inner, Began(question="What?", width=9, root_width=9, seq=0), progress.on_nested)
+    tell(inner, Grown(nodes=(0,), node=1, text="a", usage=paid, seq=1), progress.on_nested)
+    assert (progress.sight().nodes, progress.sight().usage.calls) == (1, 1)
+    tell(inner, Answered(seq=2), progress.on_nested)
+    tell(outer, Grown(nodes=(0,), node=1, text="a", usage=paid, seq=1), progress.on_event)
+    assert (progress.sight().nodes, progress.sight().usage.calls) == (1, 1)

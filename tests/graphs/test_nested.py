@@ -153,3 +153,17 @@ def test_nesting_too_deep_or_in_itself_is_refused_before_anything_is_paid() -> N
         complete(Blueprint.parse(nesting("a", "b", "c", "d")))
     with pytest.raises(BadInput, match=r"nests itself: a -> b -> a"):
         complete(Blueprint.parse(nesting("a", "b", "a")))
+
+
+async def test_events_of_nested_runs_are_shown_with_their_own_structures() -> None:
+    seen: dict[int, list[int]] = {}
+    outer: list[int] = []
+    result = await search(
+        Oracle(solution),
+        blueprint=forest(trees=2),
+        on_event=lambda event, live: outer.append(id(live)),
+        on_nested=lambda event, live: seen.setdefault(id(live), []).append(event.seq),
+    )
+    assert len(seen) == 2
+    assert not set(seen) & set(outer)
+    assert sorted(map(len, seen.values())) == sorted(map(len, nested_traces(result)))
