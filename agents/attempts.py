@@ -27,7 +27,7 @@ LEAST_PRIOR = 1e-12
 """No step is impossible once it was sampled."""
 _SENTENCE = 3
 """Words from which on saying the last step again is no move that is made twice."""
-_TAIL = 4000
+_TAIL = 1000
 """Characters of a path of tokens in which a loop is looked for."""
 
 

@@ -47,6 +47,8 @@ Reader = Callable[[Draft], Reading | str]
 """Reads a step, or says what is wrong."""
 
 CUT = "the reply was cut"
+ANSWER_ROOM = 400
+"""Characters at the end of a path of tokens in which an answer may have begun."""
 _ANSWER_LINE = re.compile(r"^[ \t>*_#]*(?:the |my )?(?:final )?answer[*_]*[ ]?:", re.IGNORECASE | re.MULTILINE)
 _ACTION_LINE = re.compile(r"^[ \t>*_#]*action\b(?! input)", re.IGNORECASE | re.MULTILINE)
 _NEXT_TURN = re.compile(r"\n[ \t>*_#]*(?:thought|observation|action(?! input))\b", re.IGNORECASE)
@@ -81,18 +83,24 @@ def written_program(text: str) -> str | None:
 
 def read_tokens(draft: Draft) -> Reading | str:
     """A mini-step of a few tokens: being cut is its nature, and an answer is whole once its line is ended."""
-    whole = draft.before + draft.text
+    begun = _last_lines(draft.before)
+    whole = begun + draft.text
     until = cut_at_answer(whole)
     answer = extract_answer(until)
     if answer is None or (draft.cut and until == whole):
         return Reading(draft.text)
     head, newline, _ = draft.text.partition("\n")
-    return Reading(until[len(draft.before) :] or head + newline, answer)
+    return Reading(until[len(begun) :] or head + newline, answer)
+
+
+def _last_lines(text: str) -> str:
+    """The end of a path, from the beginning of a line: an answer that was whole before would have ended it."""
+    return text[text.rfind("\n", 0, max(0, len(text) - ANSWER_ROOM)) + 1 :]
 
 
 def awaits_end(draft: Draft) -> bool:
     """Whether the steps before give an answer of which only the end of its line was missing."""
-    return (not draft.cut or "\n" in draft.text) and extract_answer(draft.before) is not None
+    return (not draft.cut or "\n" in draft.text) and extract_answer(_last_lines(draft.before)) is not None
 
 
 def read_preparation(draft: Draft) -> Reading | str:
