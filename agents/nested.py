@@ -48,7 +48,7 @@ class NestedRuns(Protocol):
 
         Args:
             nested: The settings: whose blueprint, how runs of one node differ, what caps.
-            path: The path the outcome continues; the nested run sees its task, its text and its notes.
+            path: The path the outcome continues; the nested run sees its task and its text.
             call: The call of the outer run, whose seed and index make this run differ from those beside it.
             run: The outer run: its account pays.
 

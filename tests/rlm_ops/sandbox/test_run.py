@@ -221,11 +221,11 @@ async def test_without_blocking() -> None:
     outcomes = await asyncio.gather(*(arun_python(code, limits=QUICK) for code in codes))
     assert [outcome.reason for outcome in outcomes] == ["", "time", "output", "error"]
     assert outcomes[0].stdout == "1\n"
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30, "the one that sleeps for a minute held up the others"
 
 
 def pid_of_a_run(folder: Path) -> int:
-    while not (found := [text for path in folder.glob("*/work/pid") if (text := path.read_text())]):
+    while not (found := [text for path in folder.rglob("pid") if (text := path.read_text())]):
         time.sleep(0.01)
     return int(found[0])
 
