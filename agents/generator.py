@@ -134,6 +134,7 @@ class Generator:
             n=attempt.samples(len(calls)),
             index=first.index,
             seed=first.seed(seed),
+            path=attempt.path,
         )
         return request, attempt
 

@@ -89,7 +89,15 @@ class Plan:
         return phrasings[index % len(phrasings)] if phrasings else ""
 
     def request(
-        self, turns: tuple[Message, ...], prefill: str, able: Capabilities, *, n: int, index: int, seed: int
+        self,
+        turns: tuple[Message, ...],
+        prefill: str,
+        able: Capabilities,
+        *,
+        n: int,
+        index: int,
+        seed: int,
+        path: Path | None = None,
     ) -> Request:
         """The request for `n` calls, the first of which has this index."""
         settings = self.settings
@@ -107,6 +115,7 @@ class Plan:
             # beams know no chance: the next ones of the same node would be the same again
             diverse=settings.diverse and n > 1 and index == 0,
             timeout=settings.timeout,
+            path=path,
         )
 
 

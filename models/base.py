@@ -42,6 +42,7 @@ class Request:
         json_schema: A JSON schema the reply must follow, where the provider can enforce one.
         diverse: Search the `n` samples with the server's diverse beam search, where it has one.
         timeout: Seconds after which the attempt is cut.
+        path: The path that is continued, for a policy that reads steps and not conversations (one that we trained).
     """
 
     messages: tuple[Message, ...]
@@ -56,6 +57,7 @@ class Request:
     json_schema: dict[str, Any] | None = None
     diverse: bool = False
     timeout: float = 60.0
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,3 +70,8 @@ class Task:
     def __post_init__(self) -> None:
         if not self.question.strip():
             raise BadInput("the task is empty: give a question, for example reflectree solve 'What is 6 times 7?'")
+
+    @property
+    def prose(self) -> str:
+        """The question with its context above it: what a trained model reads."""
+        return f"{self.context}\n\n{self.question}" if self.context else self.question

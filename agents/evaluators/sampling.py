@@ -73,6 +73,7 @@ def completing(start: Path, generate: Generate, seed: int, n: int, timeout: floa
         n=n,
         prefill=prompts.begun(start, generate.delimiter),
         timeout=timeout,
+        path=start,
     )
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 OPTIONAL = {
-    "chromadb", "gguf", "jsonschema", "langchain_openai", "litellm", "math_verify", "openai", "reasoning_gym", "sympy",
-    "torch", "transformers", "xllamacpp",
+    "accelerate", "chromadb", "datasets", "gguf", "jsonschema", "langchain_openai", "litellm", "math_verify",
+    "matplotlib", "openai", "peft", "prometheus_client", "pyarrow", "ray", "reasoning_gym", "starlette", "sympy",
+    "torch", "transformers", "trl", "uvicorn", "xllamacpp",
 }  # fmt: skip
 HEAVY = OPTIONAL | {"aiohttp", "langchain_core", "langgraph", "numpy", "pydantic", "rich", "typer", "yaml"}
 
 EVERY_MODULE = """
 import importlib, pkgutil, reflectree
 for module in pkgutil.walk_packages(reflectree.__path__, "reflectree."):
-    if not module.name.endswith("__main__"):
+    heavy = module.name.startswith(("reflectree.models.neural.", "reflectree.training.trainers."))
+    if not module.name.endswith("__main__") and not heavy and not module.name.startswith("reflectree.models.serving."):
         importlib.import_module(module.name)
 """
 
