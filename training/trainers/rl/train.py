@@ -1,0 +1,239 @@
+"""The loop of reinforcement learning: sample, grade, credit, update, evaluate; resumable, and paused by its caps.
+
+After each iteration policy, optimizer and history are saved, one folder in place of the other; killed in between, an
+iteration is done again from the same seeds. Whoever grades is asked for each solution once.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path as FilePath
+from random import Random
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from reflectree.models.scoring.card import Card
+from reflectree.models.scoring.items import Scorer
+from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.formulas.advantages import reft_reward
+from reflectree.training.trainers.rl.crediting import Crediting
+from reflectree.training.trainers.rl.episodes import Grade, Problem, Written
+from reflectree.training.trainers.rl.presets import Settings
+from reflectree.training.trainers.rl.update import Update, Updater
+from reflectree.training.trainers.rl.writing import write
+
+OnIteration = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What a training may cost before it pauses; `None` means no cap. A paused training goes on when called again."""
+
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RLReport:
+    """What a training came to.
+
+    Attributes:
+        folder: The trained policy.
+        history: One row an iteration: reward, accuracy, loss, divergence, tokens.
+        paused: A cap was reached; call again with a higher one to go on.
+    """
+
+    folder: str
+    history: list[dict[str, Any]] = field(default_factory=list)
+    paused: bool = False
+
+
+def train_rl(
+    model: Any,
+    tokenizer: Any,
+    problems: Sequence[Problem],
+    grade: Grade,
+    out: str | FilePath,
+    settings: Settings,
+    *,
+    scorer: Scorer | None = None,
+    valid: Sequence[Problem] = (),
+    caps: Caps | None = None,
+    on_iteration: OnIteration | None = None,
+    card: Card | None = None,
+) -> RLReport:
+    """Train a policy by reinforcement learning; goes on where `out` holds an unfinished training of the same settings.
+
+    Args:
+        model: The policy: a causal language model that knows the token that ends a step.
+        tokenizer: Its tokenizer.
+        problems: What it is trained on. Never the test part.
+        grade: What a solution is worth, in [0, 1]; 1 is right.
+        out: Where policy, optimizer and history are kept.
+        settings: How.
+        scorer: A process reward model, for credit `process`.
+        valid: Problems on which greedy accuracy is measured after each iteration.
+        caps: What it may cost.
+        on_iteration: Told each row of the history.
+        card: What to say of the trained policy.
+
+    Raises:
+        BadInput: There are no problems, or `out` holds a training of other settings.
+        Diverged: The loss is no number any more; the last good checkpoint is kept.
+    """
+    if not problems:
+        raise BadInput("there are no problems to learn from")
+    torch.manual_seed(settings.seed)
+    caps, folder = caps or Caps(), FilePath(out)
+    frozen = settings.kl or settings.kl_reward or settings.credit in ("progress", "implicit")
+    reference = copy.deepcopy(model).eval().requires_grad_(False) if frozen else None
+    critic = torch.nn.Linear(model.config.hidden_size, 1) if settings.value else None
+    if critic is not None:
+        torch.nn.init.zeros_(critic.weight)
+        torch.nn.init.zeros_(critic.bias)
+        critic.to(next(model.parameters()).device)
+    update = Update(**{name: getattr(settings, name) for name in Update.model_fields if hasattr(settings, name)})
+    updater = Updater(model, tokenizer, update, reference=reference if settings.kl else None, critic=critic)
+    crediting = Crediting(model, tokenizer, settings, grade, reference, critic, scorer)
+    saved = _Saved(folder, settings, updater, crediting)
+    history = saved.load()
+    begun = time.monotonic()
+    spent = sum(row["tokens"] for row in history)
+    for iteration in range(len(history), settings.iterations):
+        if _reached(caps, spent, time.monotonic() - begun):
+            return RLReport(str(folder), history, paused=True)
+        row = _iterate(iteration, updater, crediting, problems, grade, settings)
+        if valid:
+            row["valid"] = _accuracy(model, tokenizer, valid, grade, settings)
+        spent += row["tokens"]
+        history.append(row)
+        saved.save(history, card or Card(kind="policy", format="steps"))
+        if on_iteration is not None:
+            on_iteration(row)
+    return RLReport(str(folder), history)
+
+
+def _iterate(
+    iteration: int,
+    updater: Updater,
+    crediting: Crediting,
+    problems: Sequence[Problem],
+    grade: Grade,
+    settings: Settings,
+) -> dict[str, Any]:
+    """One iteration; what it came to."""
+    seed = settings.seed * 100_003 + iteration
+    rng = Random(seed)
+    chosen = rng.sample(list(problems), min(settings.questions, len(problems)))
+    before = crediting.tokens
+    groups = write(
+        updater.model, updater.tokenizer, [(problem.question, ()) for problem in chosen], settings.samples,
+        max_tokens=settings.max_tokens, temperature=settings.temperature, seed=seed,
+    )  # fmt: skip
+    right = [[grade(problem, w) for w in group] for problem, group in zip(chosen, groups, strict=True)]
+    graded = [
+        [replace(w, reward=_reward(w, value, settings.partial)) for w, value in zip(group, values, strict=True)]
+        for group, values in zip(groups, right, strict=True)
+    ]
+    written = [w for group in graded for w in group if len(w.steps) > w.given]
+    episodes = crediting.episodes(chosen, [[w for w in g if len(w.steps) > w.given] for g in graded], seed)
+    row: dict[str, Any] = {
+        "iteration": iteration,
+        "reward": fmean(w.reward for group in graded for w in group),
+        "accuracy": fmean(value >= 1.0 for values in right for value in values),
+        "tokens": sum(w.tokens for group in groups for w in group) + crediting.tokens - before,
+        "solutions": len(written),
+        "episodes": len(episodes),
+    }
+    if episodes:
+        row |= {name: value for name, value in asdict(updater.update(episodes, seed)).items() if name != "tokens"}
+    return row
+
+
+def _reward(written: Written, value: float, partial: float) -> float:
+    if not partial or value >= 1.0:
+        return value
+    return max(value, reft_reward(False, written.answer is not None, partial))
+
+
+def _accuracy(model: Any, tokenizer: Any, valid: Sequence[Problem], grade: Grade, settings: Settings) -> float:
+    """Greedy accuracy."""
+    starts = [(problem.question, ()) for problem in valid]
+    found = write(model, tokenizer, starts, 1, max_tokens=settings.max_tokens, temperature=0.0)
+    return fmean(grade(problem, group[0]) >= 1.0 for problem, group in zip(valid, found, strict=True))
+
+
+def _reached(caps: Caps, tokens: int, seconds: float) -> bool:
+    return (caps.tokens is not None and tokens >= caps.tokens) or (caps.seconds is not None and seconds >= caps.seconds)
+
+
+@dataclass(slots=True)
+class _Saved:
+    """A training on disk: policy, optimizer, history; replaced as one."""
+
+    folder: FilePath
+    settings: Settings
+    updater: Updater
+    crediting: Crediting
+
+    def load(self) -> list[dict[str, Any]]:
+        """The history of what is there; policy and optimizer go on from it."""
+        if (
+            not self.folder.exists() and self._old.exists()
+        ):  # killed between taking the old one away and putting the new
+            os.replace(self._old, self.folder)
+        state = self.folder / "training.json"
+        if not state.exists():
+            return []
+        known = json.loads(state.read_text(encoding="utf-8"))
+        if {**known["settings"], "iterations": 0} != {**json.loads(self.settings.model_dump_json()), "iterations": 0}:
+            raise BadInput(f"{self.folder} holds a training of other settings: choose another folder, or remove it")
+        from safetensors.torch import load_model
+
+        load_model(self.updater.model, str(self.folder / "model.safetensors"))
+        parts = torch.load(self.folder / "training.pt", weights_only=True)
+        self.updater.optimizer.load_state_dict(parts["optimizer"])
+        if self.updater.critic is not None:
+            self.updater.critic.load_state_dict(parts["critic"])
+        if self.crediting.reward_model is not None and "reward_model" in parts:
+            self.crediting.reward_model.load_state_dict(parts["reward_model"])
+        self.crediting.tokens = int(known["rollout_tokens"])
+        return list(known["history"])
+
+    def save(self, history: list[dict[str, Any]], card: Card) -> None:
+        """Write all of it beside the folder, then put it in its place."""
+        fresh = self.folder.with_name(f".{self.folder.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        self.updater.model.save_pretrained(fresh, safe_serialization=True)
+        self.updater.tokenizer.save_pretrained(fresh)
+        card.save(fresh)
+        parts: dict[str, Any] = {"optimizer": self.updater.optimizer.state_dict()}
+        if self.updater.critic is not None:
+            parts["critic"] = self.updater.critic.state_dict()
+        if self.crediting.reward_model is not None:
+            parts["reward_model"] = self.crediting.reward_model.state_dict()
+        torch.save(parts, fresh / "training.pt")
+        state = {
+            "settings": json.loads(self.settings.model_dump_json()),
+            "rollout_tokens": self.crediting.tokens,
+            "history": history,
+        }
+        (fresh / "training.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        shutil.rmtree(self._old, ignore_errors=True)
+        if self.folder.exists():
+            os.replace(self.folder, self._old)
+        os.replace(fresh, self.folder)
+        shutil.rmtree(self._old, ignore_errors=True)
+
+    @property
+    def _old(self) -> FilePath:
+        return self.folder.with_name(f".{self.folder.name}.old")
