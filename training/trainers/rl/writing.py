@@ -47,24 +47,47 @@ def write(
         rows: Most solutions decoded at once.
     """
     template = template or StepTemplate()
-    eos = special_id(tokenizer, "")
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos
-    found: list[list[Written]] = [[] for _ in starts]
     todo = [k for k in range(len(starts)) for _ in range(n)]
     prompts = [template.prompt(tokenizer, question, steps) for question, steps in starts]
+    written = sample(
+        model, tokenizer, [prompts[k] for k in todo],
+        max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed, rows=rows,
+    )  # fmt: skip
+    found: list[list[Written]] = [[] for _ in starts]
+    for k, ids in zip(todo, written, strict=True):
+        found[k].append(read(tokenizer, template, starts[k], ids))
+    return found
+
+
+def sample(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_tokens: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    rows: int = 64,
+) -> list[list[int]]:
+    """The tokens written after each prompt, the end of the text included, what fills the row up not."""
+    eos = special_id(tokenizer, "")
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos
     device = next(model.parameters()).device
     sampling: dict[str, Any] = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    found: list[list[int]] = []
+    learning = model.training
     model.eval()
-    for first in range(0, len(todo), rows):
-        chunk = todo[first : first + rows]
-        width = max(len(prompts[k]) for k in chunk)
+    for first in range(0, len(prompts), rows):
+        chunk = prompts[first : first + rows]
+        width = max(map(len, chunk))
         ids = torch.full((len(chunk), width), pad, dtype=torch.long)
         real = torch.zeros((len(chunk), width), dtype=torch.long)
-        for row, k in enumerate(chunk):
-            ids[row, width - len(prompts[k]) :] = torch.tensor(prompts[k])
-            real[row, width - len(prompts[k]) :] = 1
+        for row, prompt in enumerate(chunk):
+            ids[row, width - len(prompt) :] = torch.tensor(prompt)
+            real[row, width - len(prompt) :] = 1
         with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed * 1_000_003 + first)
             written = model.generate(
@@ -75,8 +98,8 @@ def write(
                 pad_token_id=pad,
                 **sampling,
             )[:, width:].tolist()
-        for k, row_ids in zip(chunk, written, strict=True):
-            found[k].append(read(tokenizer, template, starts[k], row_ids))
+        found += [row[: row.index(eos) + 1] if eos in row else row for row in written]
+    model.train(learning)
     return found
 
 
