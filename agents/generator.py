@@ -127,6 +127,9 @@ class Generator:
             turns = prompts.solving(attempt.path, ask=ask, hint=plan.hint(first.index), shown=True, proposed=there)
         else:
             turns = self._turns(plan, attempt.path, plan.hint(first.index))
+        known = (
+            tuple(structure.steps[child].text for child in structure.children[node]) if plan.settings.diverse else ()
+        )
         request = plan.request(
             turns,
             attempt.prefill,
@@ -135,6 +138,7 @@ class Generator:
             index=first.index,
             seed=first.seed(seed),
             path=attempt.path,
+            known=known,
         )
         return request, attempt
 

@@ -98,6 +98,7 @@ class Plan:
         index: int,
         seed: int,
         path: Path | None = None,
+        known: tuple[str, ...] = (),
     ) -> Request:
         """The request for `n` calls, the first of which has this index."""
         settings = self.settings
@@ -113,9 +114,10 @@ class Plan:
             top_logprobs=self.top_logprobs if able.logprobs else 0,
             prefill=prefill,
             # beams know no chance: the next ones of the same node would be the same again
-            diverse=settings.diverse and n > 1 and index == 0,
+            diverse=settings.diverse and (able.distinct or (n > 1 and index == 0)),
             timeout=settings.timeout,
             path=path,
+            known=known,
         )
 
 

@@ -40,9 +40,10 @@ class Request:
         top_logprobs: Alternatives a token whose log-probabilities are wanted; 0 wants none, 1 the chosen token's.
         prefill: Text the assistant's turn already begins with; the reply continues it and does not repeat it.
         json_schema: A JSON schema the reply must follow, where the provider can enforce one.
-        diverse: Search the `n` samples with the server's diverse beam search, where it has one.
+        diverse: Draw samples that differ: by the server's diverse beam search, or without replacement.
         timeout: Seconds after which the attempt is cut.
         path: The path that is continued, for a policy that reads steps and not conversations (one that we trained).
+        known: With `diverse`, steps that there are already: a policy that can (`Capabilities.distinct`) draws others.
     """
 
     messages: tuple[Message, ...]
@@ -58,6 +59,7 @@ class Request:
     diverse: bool = False
     timeout: float = 60.0
     path: Path | None = None
+    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Capabilities:
         json_schema: A JSON schema can be enforced.
         temperature: Sampling parameters are accepted.
         diverse_beams: The server can search `n` samples by diverse beams.
+        distinct: It draws `diverse` samples without replacement, and leaves out those of `Request.known`.
         hidden_reasoning: The model may spend `max_tokens` on thought that is not in the text.
         max_concurrency: Most requests worth sending at once; `None` means no limit is known.
         context_tokens: Most tokens of prompt and reply together; `None` means unknown.
@@ -115,6 +118,7 @@ class Capabilities:
     json_schema: bool = False
     temperature: bool = True
     diverse_beams: bool = False
+    distinct: bool = False
     hidden_reasoning: bool = False
     max_concurrency: int | None = None
     context_tokens: int | None = None
@@ -190,6 +194,21 @@ class RewardModel(Protocol):
 
     async def score_steps(self, paths: Sequence[Path]) -> list[list[float]]:
         """For each path one score a step, each in [0, 1]."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the model holds."""
+        ...
+
+
+@runtime_checkable
+class PreferenceModel(Protocol):
+    """Compares paths (a pairwise preference model)."""
+
+    name: str
+
+    async def prefer(self, pairs: Sequence[tuple[Path, Path]]) -> list[float]:
+        """For each pair the chance, in [0, 1], that its first path is the better one."""
         ...
 
     async def aclose(self) -> None:

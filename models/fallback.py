@@ -90,7 +90,8 @@ def adapt(request: Request, capabilities: Capabilities) -> Request:
         changes["seed"] = None
     if not capabilities.logprobs:
         changes["top_logprobs"] = 0
-    if request.diverse and not (capabilities.diverse_beams and 1 < request.n <= capabilities.max_n):
+    beams = capabilities.diverse_beams and 1 < request.n <= capabilities.max_n
+    if request.diverse and not (capabilities.distinct or beams):
         # one beam is no choice, and two searches find the same beams: sampled instead
         changes["diverse"] = False
     if messages is not request.messages:

@@ -99,7 +99,8 @@ class Generate(Varied):
             `rephrase` (the task in other words), `act` (a thought and an action), `action` (only the action), `code`
             (a step with the Python code that checks it).
         propose: Most steps taken from one reply (prompt `propose`).
-        diverse: Ask for the server's own diverse beam search where it has one.
+        diverse: Ask for samples that differ, where the model can draw such: without replacement, leaving out the
+            steps that the node has, or by the server's own diverse beam search.
         model: The role of the model that writes.
         thought: Keep the model's visible hidden thought beside the step.
         nested: Make the step by a nested run.
