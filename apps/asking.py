@@ -35,7 +35,9 @@ class RunOptions:
         price: Dollars per million prompt and completion tokens.
         roles: Further models by the roles a blueprint names.
         tools: Tools by name, or as `module:function`.
-        directory: Where `evaluator`, tools and `python:` verifiers are looked for besides installed packages.
+        value_model: The name of a value model that scores, in place of `evaluator`.
+        directory: Where `evaluator`, tools, `python:` verifiers and a value model's folder are looked for, besides
+            installed packages.
     """
 
     question: str = ""
@@ -49,6 +51,7 @@ class RunOptions:
     roles: dict[str, str] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     evaluator: str | None = None
+    value_model: str | None = None
     verifier: str | None = None
     calls: int | None = None
     tokens: int | None = None
@@ -73,8 +76,11 @@ class RunOptions:
         return asdict(self)
 
     def changed(self, **given: Any) -> RunOptions:
-        """These options with those replaced that are given (not `None`)."""
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
+        """These options with those replaced that are given (not `None`); what scores takes the place of what scored."""
+        new = {name: value for name, value in given.items() if value is not None}
+        if ("evaluator" in new) != ("value_model" in new):
+            new = {"evaluator": None, "value_model": None, **new}
+        return replace(self, **new)
 
     def with_default_caps(self) -> RunOptions:
         """These options, capped where no cap was given."""
@@ -136,6 +142,20 @@ class RunOptions:
     def evaluator_function(self) -> Callable[..., Any] | None:
         """The user's own evaluator."""
         return None if self.evaluator is None else import_function(self.evaluator, self.directory)
+
+    def values(self) -> Any:
+        """The value model, where one is named; no connection is made.
+
+        Raises:
+            BadInput: It is unknown, or there is an evaluator, too.
+        """
+        if self.value_model is None:
+            return None
+        if self.evaluator is not None:
+            raise BadInput("--evaluator and --value-model both say what a step is worth: give one of them")
+        from reflectree.models.resolve_values import located, value_model
+
+        return value_model(located(self.value_model, self.directory))
 
     def _key(self) -> str | None:
         if self.api_key_env is None:

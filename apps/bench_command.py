@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Evaluator, Judge, Model, PriceOption, Roles, Tools
+from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Evaluator, Judge, Model, PriceOption, Roles, Tools, ValueModel
 
 if TYPE_CHECKING:
     from reflectree.apps.asking import RunOptions
@@ -67,6 +67,7 @@ def bench(
     roles: Roles = None,
     tools: Tools = None,
     evaluator: Evaluator = None,
+    value_model: ValueModel = None,
     out: Annotated[
         str | None,
         typer.Option("--out", "-o", metavar="FILE", help="Keep outcomes here; what it holds is not run again."),
@@ -97,14 +98,16 @@ def bench(
 
     options = asking.RunOptions(
         model=model, base_url=base_url, api_key_env=api_key_env, price=inputs.read_price(price), judge=judge,
-        roles=inputs.read_roles(roles or ()), tools=tuple(tools or ()), evaluator=evaluator, directory=os.getcwd(),
+        roles=inputs.read_roles(roles or ()), tools=tuple(tools or ()), evaluator=evaluator, value_model=value_model,
+        directory=os.getcwd(),
     )  # fmt: skip
     plans = choose(blueprints, settings or ())
-    scorer = options.evaluator_function()
+    values = options.values()
+    scorer = options.evaluator_function() if values is None else values
     tasks = load_taskset(taskset, limit=limit, seed=seed)
     show = Show(len(tasks), [plan.name for plan in plans], quiet)
     try:
-        with show.on_stderr():
+        with show.on_stderr(), at_hand(values):
             found = run_bench(
                 tasks,
                 plans,
@@ -112,7 +115,7 @@ def bench(
                 policy=_policy(options, show),
                 close=True,
                 evaluator=scorer,
-                evaluator_name=evaluator or "",
+                evaluator_name=evaluator or value_model or "",
                 judge=judge,
                 models=options.roles,
                 tools=options.tool_functions(),
@@ -131,6 +134,26 @@ def bench(
         raise typer.Exit(INTERRUPTED) from None
     _print(found, as_json, console())
     raise typer.Exit(DONE if any(outcome.answer is not None for outcome in found.outcomes) else NO_ANSWER)
+
+
+@contextlib.contextmanager
+def at_hand(values: Any) -> Iterator[None]:
+    """A value model, if one was named: reached before anything is paid, and let go of at the end.
+
+    Raises:
+        ModelError: It cannot be reached.
+    """
+    if values is None:
+        yield
+        return
+    from reflectree.graphs.bridge import run_sync
+    from reflectree.models.resolve_values import reach_values
+
+    try:
+        run_sync(reach_values(values))
+        yield
+    finally:
+        run_sync(values.aclose())
 
 
 def choose(names: str, settings: Sequence[str]) -> list[Blueprint]:

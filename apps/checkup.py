@@ -59,8 +59,10 @@ class Finding:
         return asdict(self)
 
 
-def check_up(model: str | None, base_url: str | None, api_key_env: str | None) -> list[Finding]:
-    """Look at everything; the model last, since it may take seconds."""
+def check_up(
+    model: str | None, base_url: str | None, api_key_env: str | None, value_model: str | None = None
+) -> list[Finding]:
+    """Look at everything; the models last, since they may take seconds."""
     return [
         Finding("reflectree", "ok", f"{__version__} on Python {platform.python_version()}, {platform.system()}"),
         _packages(),
@@ -71,6 +73,7 @@ def check_up(model: str | None, base_url: str | None, api_key_env: str | None) -
         *run_sync(_servers()),
         _weights(),
         run_sync(_model(RunOptions(model=model, base_url=base_url, api_key_env=api_key_env))),
+        *([] if value_model is None else [run_sync(_values(value_model))]),
     ]
 
 
@@ -199,6 +202,21 @@ async def _model(options: RunOptions) -> Finding:
         code = error.exit_code if isinstance(error, ReflectreeError) else 4
         return Finding("model", "broken", str(error) or "no answer in time", code)
     return Finding("model", "ok", words)
+
+
+async def _values(name: str) -> Finding:
+    """Whether the value model is there; weights in this process are loaded."""
+    from reflectree.models.resolve_values import reach_values, value_model
+
+    try:
+        model = value_model(name)
+        try:
+            words = await reach_values(model)
+        finally:
+            await model.aclose()
+    except ReflectreeError as error:
+        return Finding("value model", "broken", str(error), error.exit_code)
+    return Finding("value model", "ok", words)
 
 
 async def _trial(model: PolicyModel) -> str:

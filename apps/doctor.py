@@ -22,9 +22,12 @@ def doctor(
     api_key_env: Annotated[
         str | None, typer.Option("--api-key-env", metavar="NAME", help="Environment variable that holds the key.")
     ] = None,
+    value_model: Annotated[
+        str | None, typer.Option("--value-model", metavar="NAME", help="Look whether this value model is there, too.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Check the installation and the model. Nothing is paid.
+    """Check the installation and the models. Nothing is paid.
 
     Exit code 0 if `reflectree solve` works with this model, 4 if the model cannot be reached, 2 otherwise.
 
@@ -36,7 +39,7 @@ def doctor(
     """
     from reflectree.apps.checkup import check_up, print_findings
 
-    findings = check_up(model, base_url, api_key_env)
+    findings = check_up(model, base_url, api_key_env, value_model)
     code = max((finding.exit_code for finding in findings), default=0)
     if as_json:
         typer.echo(json.dumps({"ok": code == 0, "findings": [finding.to_json() for finding in findings]}))

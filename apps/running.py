@@ -24,6 +24,7 @@ from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.graphs.setup import prepare
 from reflectree.models.base import PolicyModel
+from reflectree.models.resolve_values import reach_values
 from reflectree.rlm_ops.errors import BadInput, ReflectreeError, RunLocked, TraceError
 from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.structure import ReasoningStructure
@@ -60,6 +61,7 @@ class Ready:
     judge: PolicyModel | None
     given: dict[str, Any]
     progress: Progress
+    values: Any = None
 
     async def reason(self, run_id: str, place: Place | None) -> Result:
         """Solve, and let go of the models."""
@@ -73,6 +75,7 @@ class Ready:
             self.progress.on_event(event, structure)
 
         try:
+            await self._reach_values(place)
             return await asolve(
                 self.task,
                 **self.given,
@@ -85,9 +88,21 @@ class Ready:
             )
         finally:
             await self.policy.aclose()
-            for model in (self.judge, *self.given["models"].values()):
+            for model in (self.judge, *self.given["models"].values(), self.values):
                 if model is not None:
                     await model.aclose()
+
+    async def _reach_values(self, place: Place | None) -> None:
+        """Look whether the value model is there, before anything is paid; a finished run does not need it.
+
+        Raises:
+            ModelError: It is not.
+        """
+        if self.values is None:
+            return
+        saved = None if place is None else await place.trace()
+        if saved is None or saved.answered is None:
+            await reach_values(self.values)
 
 
 def make_ready(options: RunOptions, output: Output) -> Ready:
@@ -99,12 +114,13 @@ def make_ready(options: RunOptions, output: Output) -> Ready:
     check_trace_path(output.trace)
     progress = Progress()
     task = options.task()
+    values = options.values()
     policy, judge = options.policy(progress.preparing), options.judge_policy()
     given: dict[str, Any] = {
         "blueprint": options.blueprint,
         "models": options.role_policies(),
         "tools": options.tool_functions(),
-        "evaluator": options.evaluator_function(),
+        "evaluator": options.evaluator_function() if values is None else values,
         "verifier": options.verifier_of(task),
         "budget": options.budget,
         "concurrency": options.concurrency,
@@ -113,7 +129,7 @@ def make_ready(options: RunOptions, output: Output) -> Ready:
     }
     setup = prepare(policy=policy, judge=judge, **given)
     progress.watch(f"{setup.blueprint.name} · {policy.name}", setup.budget)
-    return Ready(options, task, policy, judge, given, progress)
+    return Ready(options, task, policy, judge, given, progress, values)
 
 
 def solve_once(options: RunOptions, run_id: str | None, checkpoint: str | None, output: Output) -> int:

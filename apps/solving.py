@@ -63,6 +63,14 @@ Evaluator = Annotated[
         help="Your own score of a path, a float in [0, 1]; also FILE.py:FUNCTION.",
     ),
 ]  # fmt: skip
+ValueModel = Annotated[
+    str | None,
+    typer.Option(
+        "--value-model", metavar="NAME", rich_help_panel=_SEARCH,
+        help="A trained model that scores steps: http://HOST:PORT[#MODEL] (reflectree value-server), "
+        "vllm-pooling/MODEL, vllm-classify/MODEL, tei, decisions/MODEL, countdown-value, or a folder with weights.",
+    ),
+]  # fmt: skip
 Verifier = Annotated[
     str | None,
     typer.Option(
@@ -146,6 +154,7 @@ def solve(
     roles: Roles = None,
     tools: Tools = None,
     evaluator: Evaluator = None,
+    value_model: ValueModel = None,
     verifier: Verifier = None,
     max_calls: Calls = None,
     max_tokens: Tokens = None,
@@ -201,6 +210,7 @@ def solve(
         roles=inputs.read_roles(roles or ()),
         tools=tuple(tools or ()),
         evaluator=evaluator,
+        value_model=value_model,
         verifier=verifier,
         calls=max_calls,
         tokens=max_tokens,
@@ -227,6 +237,7 @@ def resume(
     roles: Roles = None,
     tools: Tools = None,
     evaluator: Evaluator = None,
+    value_model: ValueModel = None,
     verifier: Verifier = None,
     max_calls: Calls = None,
     max_tokens: Tokens = None,
@@ -257,10 +268,10 @@ def resume(
     given = {
         "model": model, "base_url": base_url, "api_key_env": api_key_env, "price": inputs.read_price(price),
         "judge": judge, "roles": inputs.read_roles(roles or ()) or None, "tools": tuple(tools or ()) or None,
-        "evaluator": evaluator, "verifier": verifier, "calls": max_calls, "tokens": max_tokens,
-        "usd": max_usd, "seconds": max_seconds, "concurrency": concurrency,
+        "evaluator": evaluator, "value_model": value_model, "verifier": verifier, "calls": max_calls,
+        "tokens": max_tokens, "usd": max_usd, "seconds": max_seconds, "concurrency": concurrency,
     }  # fmt: skip
-    if evaluator is not None or verifier is not None:
+    if evaluator is not None or verifier is not None or value_model is not None:
         given["directory"] = os.getcwd()
     output = Output(trace=trace, as_json=as_json, quiet=quiet)
     raise typer.Exit(resume_run(run_id, checkpoint, given, output))

@@ -12,6 +12,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 
+from reflectree.agents import evaluators
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.carry import carry_on
 from reflectree.graphs.checkpoint import open_saver, run_lock
@@ -61,8 +62,9 @@ async def asolve(
         blueprint: The reasoning system: a name, a YAML or JSON file, data, or a `Blueprint`.
         policy: The model that writes steps: a string (`embedded`, `openai/gpt-5-mini`, `http://host:port/v1#MODEL`,
             `litellm/...`), a LangChain chat model, or a `PolicyModel`.
-        evaluator: What scores steps: a function of a `Path` that returns a float in [0, 1], or one of
-            `reflectree.evaluators`. Without one: a verifier that needs no gold, else the policy as its judge.
+        evaluator: What scores steps: a function of a `Path` that returns a float in [0, 1], one of
+            `reflectree.evaluators`, a value, reward or preference model, or the name of one (`reflectree.value_model`).
+            Without one: a verifier that needs no gold, else the policy as its judge.
         verifier: What says whether the answer is right. One that knows the gold answer only reports, at the end.
         judge: The model that judges, where it is not the policy.
         models: Further models by the roles a blueprint names, for instance `{"critic": "openai/gpt-5"}`.
@@ -89,10 +91,11 @@ async def asolve(
     if memory is not None:
         raise BadInput("memory=: this release has no memory yet; leave it out")
     words = task if isinstance(task, Task) else Task(task)
+    scorer = evaluators.resolved(evaluator)
     setup = prepare(
         blueprint,
         policy,
-        evaluator=evaluator,
+        evaluator=scorer,
         verifier=verifier or words.verifier,
         judge=judge,
         models=models,
@@ -113,6 +116,8 @@ async def asolve(
         for model in setup.roles.values():
             if id(model) not in given:
                 await model.aclose()
+        if scorer is not evaluator:
+            await scorer.aclose()
 
 
 def solve(task: str | Task, **options: Any) -> Result:

@@ -160,7 +160,8 @@ def prepare(
                     "give rt.policy(..., price=Price(prompt=..., completion=...)) in dollars per million tokens, "
                     "or cap tokens"
                 )
-    shared = _Shared(roles, read_tools(tools or ()), evaluator, verifier, concurrency, oracle, retries, on_nested)
+    scorer = evaluators.resolved(evaluator)  # once, for this run and those nested in it
+    shared = _Shared(roles, read_tools(tools or ()), scorer, verifier, concurrency, oracle, retries, on_nested)
     return shared.setup(plan, caps, seed, on_event)
 
 

@@ -105,6 +105,7 @@ class Capabilities:
         diverse_beams: The server can search `n` samples by diverse beams.
         distinct: It draws `diverse` samples without replacement, and leaves out those of `Request.known`.
         hidden_reasoning: The model may spend `max_tokens` on thought that is not in the text.
+        converses: It can be asked anything, and so can judge; a policy that only writes steps cannot.
         max_concurrency: Most requests worth sending at once; `None` means no limit is known.
         context_tokens: Most tokens of prompt and reply together; `None` means unknown.
     """
@@ -120,6 +121,7 @@ class Capabilities:
     diverse_beams: bool = False
     distinct: bool = False
     hidden_reasoning: bool = False
+    converses: bool = True
     max_concurrency: int | None = None
     context_tokens: int | None = None
 

@@ -10,15 +10,17 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path as FilePath
 from typing import Any
 
 from reflectree.models.base import FREE, Capabilities, PolicyModel, PolicyOptions, Price
 from reflectree.models.prices import price_of
 from reflectree.models.servers import GENERIC, OPENAI_ELSEWHERE, SERVERS, Server
 from reflectree.rlm_ops.errors import BadInput, ModelError
+from reflectree.rlm_ops.extras import require
 
 FORMS = ("embedded", "openai/MODEL", "http://HOST:PORT/v1#MODEL", *(f"{k}/MODEL" for k in SERVERS if k != "openai"),
-         "litellm/PROVIDER/MODEL")  # fmt: skip
+         "litellm/PROVIDER/MODEL", "local/PATH", "countdown-policy")  # fmt: skip
 """The forms a model string can take."""
 
 _LOOPBACK = re.compile(r"https?://(?:localhost|127\.[\d.]+|\[::1\])(?:[:/]|$)")
@@ -38,8 +40,8 @@ def policy(
 
     Args:
         model: A string (`embedded`, `openai/gpt-5-mini`, `http://localhost:8000/v1#MODEL`, `ollama/NAME`, `vllm/NAME`,
-            `litellm/anthropic/...`; with `base_url` any name), a LangChain chat model or Runnable, or a policy, which
-            is returned as it is.
+            `litellm/anthropic/...`, `local/FOLDER`, `countdown-policy`; with `base_url` any name), a LangChain chat
+            model or Runnable, or a policy, which is returned as it is.
         base_url: Root of an OpenAI-compatible endpoint, `/v1` included.
         api_key: Its key; where absent, the provider's environment variable is read.
         headers: Extra HTTP headers.
@@ -66,8 +68,11 @@ def policy(
 
 async def check(model: PolicyModel) -> str:
     """One line that says whether the model can be reached and which models its endpoint has; costs nothing."""
+    from reflectree.models.local import TransformersPolicy
     from reflectree.models.openai_compatible import OpenAICompatiblePolicy
 
+    if isinstance(model, TransformersPolicy):
+        return model.described()
     if not isinstance(model, OpenAICompatiblePolicy):
         return f"{model.name}: ready (it cannot be asked without a call)"
     try:
@@ -85,6 +90,10 @@ def _named(name: str, options: PolicyOptions) -> PolicyModel:
     kind, _, rest = name.partition("/")
     if name == "embedded":
         return _embedded(options)
+    if name == "countdown-policy":
+        return _countdown(options)
+    if kind == "local":
+        return _local(_given(rest, name, "PATH"), options)
     if re.match(r"https?://", name):
         address, _, model = name.partition("#")
         if options.base_url:
@@ -136,6 +145,36 @@ def _embedded(options: PolicyOptions) -> PolicyModel:
     return EmbeddedPolicy()
 
 
+def _countdown(options: PolicyOptions) -> PolicyModel:
+    if options != PolicyOptions():
+        raise BadInput("countdown-policy has no address, key or options: leave base_url and the others out")
+    load = require("reflectree.models.neural.countdown.load", "serving", "countdown-policy")
+    model: PolicyModel = load.load_policy()
+    return model
+
+
+def _local(path: str, options: PolicyOptions) -> PolicyModel:
+    """Weights in a folder; `local//absolute`, `local/~/home` and `local/relative` are all read as paths."""
+    from reflectree.models.local import TransformersPolicy
+
+    if options != PolicyOptions():
+        raise BadInput("a local model has no address, key or options: leave base_url and the others out")
+    folder = FilePath(path).expanduser()
+    if not folder.is_dir():
+        near = difflib.get_close_matches(folder.name, _models_beside(folder), n=1, cutoff=0.0)
+        raise BadInput(f"there is no folder {folder}" + (f": did you mean local/{folder.parent / near[0]}?" if near else
+                       ": give one that save_pretrained wrote"))  # fmt: skip
+    return TransformersPolicy(path)
+
+
+def _models_beside(folder: FilePath) -> list[str]:
+    """The names of the folders beside one that hold a model."""
+    try:
+        return sorted(found.parent.name for found in folder.parent.glob("*/config.json"))
+    except OSError:
+        return []
+
+
 def _unchanged(model: PolicyModel, options: PolicyOptions) -> PolicyModel:
     if options != PolicyOptions():
         raise BadInput("this is a policy already: set its options where it is built")
@@ -152,18 +191,18 @@ def _keywords(options: PolicyOptions) -> dict[str, Any]:
     }
 
 
-def _given(model: str, name: str) -> str:
+def _given(model: str, name: str, form: str = "MODEL") -> str:
     if not model.strip("/"):
-        raise BadInput(f"{name!r} names no model: write {name.partition('/')[0]}/MODEL")
+        raise BadInput(f"{name!r} names no model: write {name.partition('/')[0]}/{form}")
     return model
 
 
 def _suggestion(name: str) -> str:
     """The nearest form that would do."""
     kind, slash, rest = name.partition("/")
-    kinds = ["embedded", "litellm", *SERVERS]
-    near = difflib.get_close_matches(kind.lower(), kinds, n=1, cutoff=0.7)
-    if near and (slash or near[0] == "embedded"):
+    alone = ["embedded", "countdown-policy"]
+    near = difflib.get_close_matches(kind.lower(), [*alone, "litellm", "local", *SERVERS], n=1, cutoff=0.7)
+    if near and (slash or near[0] in alone):
         return f"did you mean {near[0] + slash + rest!r}?"
     if slash:
         return f"write 'litellm/{name}', or 'openai/{name}' with a base_url"

@@ -98,7 +98,7 @@ class Transport:
         scope = self._scopes.get(loop)
         if scope is None:
             if self._closed:
-                raise BadInput(f"the policy for {self.where} was closed: build a new one")
+                raise BadInput(f"the client for {self.where} was closed: build a new one")
             generator = _open_session(self._headers)
             scope = (await anext(generator), generator)
             self._scopes[loop] = scope

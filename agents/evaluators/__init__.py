@@ -15,7 +15,7 @@ from reflectree.agents.evaluators.base import (
     ScoreFunction,
     checked,
 )
-from reflectree.agents.evaluators.choosing import choose, choose_all, evaluator_of
+from reflectree.agents.evaluators.choosing import choose, choose_all, evaluator_of, resolved
 from reflectree.agents.evaluators.comparing import PairwiseEvaluator, pairwise
 from reflectree.agents.evaluators.confident import ConfidenceEvaluator, confidence
 from reflectree.agents.evaluators.discriminating import DiscriminateEvaluator
@@ -60,6 +60,7 @@ __all__ = [
     "function",
     "judge",
     "pairwise",
+    "resolved",
     "reward",
     "rollouts",
     "rubric",

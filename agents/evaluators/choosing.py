@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from reflectree.agents.evaluators.base import Evaluator, ScoreFunction
-from reflectree.agents.evaluators.comparing import PairwiseEvaluator
+from reflectree.agents.evaluators.comparing import PairwiseEvaluator, is_preference_model
 from reflectree.agents.evaluators.confident import ConfidenceEvaluator
 from reflectree.agents.evaluators.discriminating import DiscriminateEvaluator
 from reflectree.agents.evaluators.functional import FunctionEvaluator
@@ -19,10 +20,13 @@ from reflectree.agents.evaluators.scoring import RewardEvaluator, ValueEvaluator
 from reflectree.agents.evaluators.verifying import VisibleTests, runs_tests, verifying
 from reflectree.agents.evaluators.voting import VoteEvaluator
 from reflectree.agents.evaluators.weighing import ScaleEvaluator, check_values
-from reflectree.models.base import PolicyModel, RewardModel, ValueModel
+from reflectree.models.base import PolicyModel, PreferenceModel
+from reflectree.models.resolve_values import value_model
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.settings import Evaluate, Generate
 from reflectree.rlm_ops.task import Verifier
+
+DEFAULT_REDUCE = Evaluate().reduce
 
 
 def choose(
@@ -34,7 +38,7 @@ def choose(
         BadInput: What was given is no evaluator, the verifier knows the gold answer and `oracle` is not set, or what
             the blueprint names lacks something.
     """
-    return _Means(generate, given, task_verifier, oracle, {}).plain(settings)
+    return _Means(generate, resolved(given), task_verifier, oracle, {}).plain(settings)
 
 
 def choose_all(
@@ -48,12 +52,13 @@ def choose_all(
 ) -> dict[str, Evaluator]:
     """The evaluators of a run by variant, the plain one under "".
 
-    What is given takes the place of the plain one, and of variants of kind `auto`; a value or reward model that is
-    given serves the variants of kinds `value` and `reward`, too.
+    What is given takes the place of the plain one, and of variants of kind `auto`; a value, reward or preference model
+    that is given serves the variants of kinds `value`, `reward` and `pairwise`, too.
 
     Raises:
         BadInput: As `choose`, for any of them; the message names the variant.
     """
+    given = resolved(given)
     means = _Means(generate, given, verifier, oracle, models)
     chosen = {"": means.plain(settings)}
     for how in settings.variants:
@@ -89,7 +94,7 @@ class _Means:
         """The evaluator of a kind."""
         match settings.kind:
             case "auto":
-                return JudgeEvaluator(settings) if self._usable() is None else verifying(self._needed_verifier())
+                return self._judging(settings) if self._usable() is None else verifying(self._needed_verifier())
             case "verifier":
                 return verifying(self._needed_verifier())
             case "tests":
@@ -103,7 +108,7 @@ class _Means:
             case "vote":
                 return VoteEvaluator(settings)
             case "pairwise":
-                return PairwiseEvaluator(settings)
+                return PairwiseEvaluator(settings, self._preferring())
             case "rollouts":
                 return RolloutEvaluator(settings, self.generate, self._usable())
             case "confidence":
@@ -116,6 +121,13 @@ class _Means:
                 return FinishedEvaluator(settings)
             case "discriminate":
                 return DiscriminateEvaluator(settings, self.generate)
+
+    def _judging(self, settings: Evaluate) -> Evaluator:
+        """A judge; where the model only writes steps, what its own rollouts agree on."""
+        model = self.models.get("judge", self.models.get("policy"))
+        if model is not None and not model.capabilities.converses:
+            return RolloutEvaluator(settings, self.generate, None)
+        return JudgeEvaluator(settings)
 
     def _usable(self) -> Verifier | None:
         """The verifier, if search may ask it."""
@@ -161,9 +173,19 @@ class _Means:
             )
         return ConfidenceEvaluator(settings, self.generate)
 
+    def _bare(self) -> Any:
+        """What was given, taken out of the evaluator it was given in."""
+        wrapped = isinstance(self.given, ValueEvaluator | RewardEvaluator | PairwiseEvaluator)
+        return self.given.model if wrapped else self.given  # type: ignore[attr-defined]
+
+    def _preferring(self) -> PreferenceModel | None:
+        """The preference model given."""
+        given = self._bare()
+        return given if is_preference_model(given) else None
+
     def _model(self, settings: Evaluate) -> ValueEvaluator | RewardEvaluator:
-        """The value or reward model given, whether by itself or in an evaluator."""
-        given: Any = self.given.model if isinstance(self.given, ValueEvaluator | RewardEvaluator) else self.given
+        """The value or reward model given."""
+        given = self._bare()
         if settings.kind == "reward" and is_reward_model(given):
             return RewardEvaluator(given, settings.reduce)
         if settings.kind == "value" and is_value_model(given) and not isinstance(given, Evaluator):
@@ -181,16 +203,44 @@ def evaluator_of(given: object, settings: Evaluate) -> Evaluator:
     Raises:
         BadInput: It is none.
     """
+    given = resolved(given)
     if isinstance(given, Evaluator):
         return given
-    if is_reward_model(given):
-        return RewardEvaluator(cast(RewardModel, given), settings.reduce)
     if isinstance(given, Verifier):
         raise BadInput(
             f"evaluator={given!r} is a verifier: pass it as verifier=, or as evaluator=evaluators.verifier(...)"
         )
-    if is_value_model(given):
-        return ValueEvaluator(cast(ValueModel, given))
+    return _scorer(given, settings)
+
+
+def resolved(given: object) -> Any:
+    """What was given, with the name of a value model replaced by the model.
+
+    Raises:
+        BadInput: A string names none.
+    """
+    if not isinstance(given, str | os.PathLike):
+        return given
+    try:
+        return value_model(given)
+    except BadInput as error:
+        raise BadInput(
+            f"evaluator={os.fspath(given)!r} names no value model ({error}); "
+            "other evaluators are a function of a Path, or one of reflectree.evaluators"
+        ) from error
+
+
+def _scorer(given: Any, settings: Evaluate) -> Evaluator:
+    """A model or a function as the plain evaluator: what the blueprint names, else what it can best."""
+    values, steps, prefers = is_value_model(given), is_reward_model(given), is_preference_model(given)
+    if prefers and (settings.kind == "pairwise" or not (values or steps)):
+        return PairwiseEvaluator(settings, given)
+    # A model that can do both knows best how its steps' scores become a value, unless the blueprint says it.
+    by_steps = settings.kind == "reward" or (settings.kind != "value" and settings.reduce != DEFAULT_REDUCE)
+    if steps and (by_steps or not values):
+        return RewardEvaluator(given, settings.reduce)
+    if values:
+        return ValueEvaluator(given)
     if callable(given):
         return FunctionEvaluator(cast(ScoreFunction, given))
     raise BadInput(f"evaluator={given!r}: give a function of a Path, or one of reflectree.evaluators")

@@ -1,19 +1,34 @@
-"""`pairwise`: a language model says which of two paths is better, asked in both orders so that their places cancel."""
+"""`pairwise`: a language model says which of two paths is better, asked in both orders so that their places cancel.
+
+A preference model that is given takes the language model's place.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from reflectree.agents import prompts
 from reflectree.agents.base import AgentRun
-from reflectree.agents.evaluators.base import NEUTRAL, Asking, Score, ScoreError, Waiting, capped, repeated, settings_of
+from reflectree.agents.evaluators.base import (
+    NEUTRAL,
+    Asking,
+    Score,
+    ScoreError,
+    Waiting,
+    capped,
+    checked,
+    repeated,
+    settings_of,
+)
 from reflectree.agents.evaluators.reading import unreadable
-from reflectree.models.base import Choice, Request
+from reflectree.models.base import Choice, PreferenceModel, Request
 from reflectree.rlm_ops.arrays import ROOT
 from reflectree.rlm_ops.calls import Call
+from reflectree.rlm_ops.errors import BadInput, ModelError
 from reflectree.rlm_ops.formulas import cancel_position_bias
 from reflectree.rlm_ops.parsing import parse_preference
 from reflectree.rlm_ops.settings import Evaluate
@@ -37,7 +52,12 @@ class PairwiseEvaluator(Waiting):
     """
 
     settings: Evaluate = field(default_factory=Evaluate)
-    source: str = "pairwise"
+    model: PreferenceModel | None = None
+
+    @property
+    def source(self) -> str:
+        """Who says so."""
+        return "pairwise" if self.model is None else "preference-model"
 
     @property
     def compares(self) -> bool:
@@ -72,6 +92,8 @@ class PairwiseEvaluator(Waiting):
 
     async def _compare(self, a: Path, b: Path, call: Call, run: AgentRun, asking: Asking) -> float:
         """P(a better than b) from both orders."""
+        if self.model is not None:
+            return cancel_position_bias(*await _preferred(self.model, [(a, b), (b, a)]))
         seed = call.seed(run.seed)
         forth = await self._prefer(a, b, seed, asking)
         back = await self._prefer(b, a, seed, asking)
@@ -86,6 +108,21 @@ class PairwiseEvaluator(Waiting):
             repeated(request, self.settings), lambda choice: unreadable(choice, preference_in(choice), "preference")
         )
         return fmean(said for sample in samples if (said := preference_in(sample)) is not None)
+
+
+async def _preferred(model: PreferenceModel, pairs: Sequence[tuple[Path, Path]]) -> list[float]:
+    """What a preference model says of pairs.
+
+    Raises:
+        ScoreError: It failed, or gave something else than one score a pair.
+    """
+    try:
+        given = list(await model.prefer(pairs))
+    except (ModelError, TypeError) as error:
+        raise ScoreError(str(error)) from error
+    if len(given) != len(pairs):
+        raise ScoreError(f"the model {model.name} gave {len(given)} preferences for {len(pairs)} pairs")
+    return [checked(preference) for preference in given]
 
 
 def preference_in(choice: Choice) -> float | None:
@@ -129,7 +166,18 @@ def _siblings(structure: ReasoningStructure, node: int) -> list[int]:
     ]
 
 
-def pairwise(repeats: int = 1, rubric: str | None = None) -> PairwiseEvaluator:
-    """A comparison of two paths in both orders, each asked so many times."""
+def pairwise(repeats: int = 1, rubric: str | None = None, model: PreferenceModel | None = None) -> PairwiseEvaluator:
+    """A comparison of two paths in both orders, each asked so many times; or by a preference model.
+
+    Raises:
+        BadInput: `model` is no preference model.
+    """
+    if model is not None and not is_preference_model(model):
+        raise BadInput(f"evaluators.pairwise(model={model!r}): give a model which has `async def prefer(pairs)`")
     given = {} if rubric is None else {"rubric": rubric}
-    return PairwiseEvaluator(settings_of(kind="pairwise", repeats=repeats, **given))
+    return PairwiseEvaluator(settings_of(kind="pairwise", repeats=repeats, **given), model)
+
+
+def is_preference_model(given: object) -> bool:
+    """Whether it compares paths."""
+    return not isinstance(given, type) and callable(getattr(given, "prefer", None))

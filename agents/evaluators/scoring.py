@@ -1,4 +1,8 @@
-"""`value` and `reward`: a trained model scores paths, or each of their steps; a batch is scored together."""
+"""`value` and `reward`: a trained model scores paths, or each of their steps; a batch is scored together.
+
+A model that fails fails the calls it was asked for, whatever the reason: it never ends a run, which can go on without
+these values. One that has `async def score_each(paths)` says of each path alone what it is worth, or why it is unknown.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ from typing import Any
 from reflectree.agents.base import AgentRun
 from reflectree.agents.evaluators.base import Score, ScoreError, Waiting, capped, checked
 from reflectree.models.base import RewardModel, ValueModel
+from reflectree.models.scoring.items import Scored
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.errors import BadInput, ModelError
 from reflectree.rlm_ops.formulas import Aggregation, aggregate_steps
 from reflectree.rlm_ops.step import Path
 
@@ -46,7 +51,7 @@ class ValueEvaluator(_ModelEvaluator):
         self, paths: Sequence[Path], calls: Sequence[Call], run: AgentRun
     ) -> Sequence[Score | ScoreError]:
         """One value a path."""
-        return [_score(checked, value) for value in await _asked(self.model, self.model.score, paths)]
+        return [_score(_value, given) for given in await _asked(self.model, self.model.score, paths)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class RewardEvaluator(_ModelEvaluator):
         Raises:
             ScoreError: There is not one score a step, or one is no score.
         """
-        steps = [checked(score) for score in _listed(self.model, scores)]
+        given = scores.steps if isinstance(scores, Scored) else _listed(self.model, scores)
+        steps = [checked(score) for score in given]
         if len(steps) != len(path.steps):
             raise ScoreError(f"the model {self.model.name} gave {len(steps)} scores for {len(path.steps)} steps")
         if not steps:
@@ -78,7 +84,13 @@ class RewardEvaluator(_ModelEvaluator):
         return aggregate_steps(steps, self.reduce)
 
 
+def _value(given: object) -> float:
+    return checked(given.value if isinstance(given, Scored) else given)
+
+
 def _score(read: Callable[[Any], float], given: object) -> Score | ScoreError:
+    if isinstance(given, ModelError):
+        return ScoreError(str(given))
     try:
         return Score(capped(read(given)))
     except ScoreError as error:
@@ -89,10 +101,13 @@ async def _asked(model: ValueModel | RewardModel, ask: Callable[[Sequence[Path]]
     """What a model gives for paths, one entry each.
 
     Raises:
-        ScoreError: It gave another number of entries.
+        ScoreError: It failed, or gave another number of entries.
     """
-    result = ask(paths)
-    entries = _listed(model, await result if inspect.isawaitable(result) else result)
+    try:
+        result = getattr(model, "score_each", ask)(paths)
+        entries = _listed(model, await result if inspect.isawaitable(result) else result)
+    except ModelError as error:
+        raise ScoreError(str(error)) from error
     if len(entries) != len(paths):
         raise ScoreError(f"the model {model.name} gave {len(entries)} scores for {len(paths)} paths")
     return entries

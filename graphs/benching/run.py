@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import reflectree
+from reflectree.agents import evaluators
 from reflectree.agents.tools import read_tools
 from reflectree.graphs import blueprints as known_blueprints
 from reflectree.graphs.benching.record import BenchFile, Outcome, Settings
@@ -89,7 +90,7 @@ async def abench(
         tokens: Cap on prompt and completion tokens together, for each blueprint and task.
         policy: The model that writes steps.
         close: Close the policy at the end even where it was given as an object.
-        evaluator: What scores steps, for all blueprints that score.
+        evaluator: What scores steps, for all blueprints that score; also the name of a value model.
         evaluator_name: Its name in the file; by default what the function calls itself.
         judge: The model that judges, where it is not the policy.
         models: Further models by the roles that blueprints name.
@@ -109,6 +110,7 @@ async def abench(
         BadInput: Something given cannot work, or the file holds other settings. Nothing was paid.
         ModelError: The model cannot be reached or refuses; what was done before is in the file.
     """
+    scorer = evaluators.resolved(evaluator)
     model, examiner = resolve_policy(policy), None if judge is None else resolve_policy(judge)
     others = {role: resolve_policy(other) for role, other in (models or {}).items()}
     try:
@@ -118,7 +120,7 @@ async def abench(
             "judge": examiner,
             "models": others,
             "tools": tools,
-            "evaluator": evaluator,
+            "evaluator": scorer,
             "budget": budget,
             "concurrency": concurrency,
             "seed": seed,
@@ -154,6 +156,8 @@ async def abench(
         for role, other in others.items():
             if other is not (models or {})[role]:
                 await other.aclose()
+        if scorer is not evaluator:
+            await scorer.aclose()
 
 
 def bench(taskset: TaskSet, wanted: Sequence[Any], **options: Any) -> Report:
@@ -222,7 +226,7 @@ def _checked_ids(taskset: TaskSet) -> list[str]:
 
 
 def _name_of(evaluator: Any) -> str:
-    if evaluator is None:
-        return ""
+    if evaluator is None or isinstance(evaluator, str):
+        return evaluator or ""
     name = getattr(evaluator, "__qualname__", None) or getattr(evaluator, "source", None) or type(evaluator).__name__
     return f"{getattr(evaluator, '__module__', '')}:{name}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reflectree.models.base import Capabilities, Price
     from reflectree.models.calling import Retries
     from reflectree.models.resolve import policy
+    from reflectree.models.resolve_values import value_model
     from reflectree.rlm_ops import errors, verifiers
     from reflectree.rlm_ops.blueprint import Blueprint
     from reflectree.rlm_ops.budget import Budget
@@ -53,6 +54,7 @@ __all__ = [
     "resume",
     "saved_trace",
     "solve",
+    "value_model",
     "verifiers",
 ]
 
@@ -77,6 +79,7 @@ _OBJECTS = {
     "resume": "graphs.run",
     "saved_trace": "graphs.run",
     "solve": "graphs.run",
+    "value_model": "models.resolve_values",
 }
 _MODULES = {
     "blueprints": "graphs.blueprints",

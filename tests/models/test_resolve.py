@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from langchain_core.language_models import FakeListChatModel
 from reflectree.models.base import FREE, Capabilities, PolicyModel, Price
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.models.langchain import LangChainPolicy
+from reflectree.models.local import TransformersPolicy
 from reflectree.models.loopback import LoopbackServer
 from reflectree.models.openai_compatible import OpenAICompatiblePolicy
 from reflectree.models.resolve import check, policy
@@ -131,6 +133,9 @@ def test_models_are_taken_as_they_are() -> None:
         ("vllm/", "write vllm/MODEL"),
         ("openai/gpt-4o", "set OPENAI_API_KEY"),
         ("http://", "give base_url like"),
+        ("locl/weights", "did you mean 'local/weights'"),
+        ("local/", "names no model: write local/PATH"),
+        ("countdown-polcy", "did you mean 'countdown-policy'"),
     ],
 )
 def test_mistakes_are_told_the_nearest_form(name: str, told: str) -> None:
@@ -144,6 +149,8 @@ def test_mistakes_are_told_the_nearest_form(name: str, told: str) -> None:
     ("model", "options", "told"),
     [
         ("embedded", {"base_url": "http://x/v1"}, "leave base_url"),
+        ("local/weights", {"api_key": "k"}, "leave base_url"),
+        ("countdown-policy", {"price": FREE}, "leave base_url"),
         ("http://x/v1#m", {"base_url": "http://y/v1"}, "two addresses"),
         (ScriptedPolicy("ok"), {"api_key": "k"}, "where it is built"),
         (FakeListChatModel(responses=["a"]), {"api_key": "k"}, "where it is built"),
@@ -153,6 +160,38 @@ def test_mistakes_are_told_the_nearest_form(name: str, told: str) -> None:
 def test_options_that_make_no_sense_are_refused(model: Any, options: dict[str, Any], told: str) -> None:
     with pytest.raises(BadInput, match=told):
         policy(model, **options)
+
+
+def saved(folder: Path) -> Path:
+    """What a folder with a model looks like; its weights are read later."""
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"], "max_position_embeddings": 99}')
+    (folder / "model.safetensors").write_bytes(bytes(2_500_000))
+    return folder
+
+
+async def test_weights_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path / "grown")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in (f"local/{tmp_path}/grown", "local/grown", "local/~/grown"):
+        built = policy(name)
+        assert isinstance(built, TransformersPolicy)
+        assert (built.name, built.folder.resolve()) == (name, tmp_path / "grown")
+        told = await check(built)
+        assert told.startswith(f"{name}: LlamaForCausalLM, 2.5 MB of weights, reads conversations, 99 tokens")
+        await built.aclose()
+
+
+def test_a_folder_that_is_not_there_is_told_its_nearest_neighbour(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="give one that save_pretrained wrote"):
+        policy(f"local/{tmp_path}/growm")
+    saved(tmp_path / "grown")
+    saved(tmp_path / "other")
+    with pytest.raises(BadInput, match=f"did you mean local/{tmp_path}/grown"):
+        policy(f"local/{tmp_path}/growm")
+    with pytest.raises(BadInput, match=r"no readable config\.json"):
+        policy(f"local/{tmp_path}")
 
 
 async def test_checking_asks_for_the_models_and_pays_nothing() -> None:

@@ -205,3 +205,80 @@ def test_what_is_given_serves_the_variants_that_want_it() -> None:
     )
     with pytest.raises(BadInput, match="value model"):
         choose_all(valued, ASKING, lambda path: 0.5, None, oracle=False, models={})
+
+
+class Both(Model, Steps):
+    """A model of values and of steps, which can also compare."""
+
+    name = "both"
+
+    async def prefer(self, pairs: Any) -> list[float]:
+        return [0.5 for _ in pairs]
+
+
+class Prefers:
+    """A preference model, as far as choosing looks."""
+
+    name = "prefers"
+
+    async def prefer(self, pairs: Any) -> list[float]:
+        return [0.5 for _ in pairs]
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_a_model_that_can_do_both_is_asked_for_what_the_blueprint_names() -> None:
+    both = Both()
+    assert isinstance(plain(both), ValueEvaluator)
+    assert isinstance(plain(both, kind="value", reduce="min"), ValueEvaluator)
+    asked: list[dict[str, Any]] = [{"kind": "reward"}, {"reduce": "min"}, {"kind": "judge", "reduce": "prod"}]
+    for settings in asked:
+        chosen = plain(both, **settings)
+        assert isinstance(chosen, RewardEvaluator)
+        assert chosen.reduce == settings.get("reduce", "last")
+    paired = plain(both, kind="pairwise")
+    assert isinstance(paired, PairwiseEvaluator)
+    assert paired.model is both
+
+
+def test_a_preference_model_compares() -> None:
+    prefers = Prefers()
+    chosen = plain(prefers)
+    assert isinstance(chosen, PairwiseEvaluator)
+    assert chosen.model is prefers
+    settings = Evaluate(variants={"pair": {"kind": "pairwise"}})
+    for given in (prefers, evaluators.pairwise(model=prefers)):
+        pair = choose_all(settings, ASKING, given, None, oracle=False, models={})["pair"]
+        assert isinstance(pair, PairwiseEvaluator)
+        assert pair.model is prefers
+    alone = choose_all(settings, ASKING, None, None, oracle=False, models={})["pair"]
+    assert isinstance(alone, PairwiseEvaluator)
+    assert alone.model is None
+
+
+def test_the_name_of_a_value_model_is_an_evaluator() -> None:
+    chosen = plain("http://127.0.0.1:9#m")
+    assert isinstance(chosen, ValueEvaluator)
+    assert chosen.model.name == "http://127.0.0.1:9#m"
+    assert isinstance(plain("vllm-pooling/m", kind="reward"), RewardEvaluator)
+    settings = Evaluate(variants={"v": {"kind": "value"}, "p": {"kind": "pairwise"}, "a": {"rollouts": 2}})
+    found = choose_all(settings, ASKING, "http://127.0.0.1:9#m", None, oracle=False, models={})
+    assert len({id(evaluator.model) for evaluator in found.values()}) == 1  # type: ignore[attr-defined]
+    with pytest.raises(BadInput, match=r"evaluator='vllm-poolin/m' names no value model .*did you mean"):
+        plain("vllm-poolin/m")
+    with pytest.raises(BadInput, match="reward model"):
+        choose_all(Evaluate(variants={"r": {"kind": "reward"}}), ASKING, "tei", None, oracle=False, models={})
+
+
+def test_a_policy_that_only_writes_steps_is_not_asked_to_judge() -> None:
+    from dataclasses import replace
+
+    writer = ScriptedPolicy(lambda request, index: "Answer: 4")
+    writer.capabilities = replace(writer.capabilities, converses=False)
+    chosen = evaluators.choose_all(Evaluate(), Generate(), None, None, oracle=False, models={"policy": writer})
+    assert chosen[""].source == "rollouts"
+    judged = evaluators.choose_all(
+        Evaluate(), Generate(), None, None, oracle=False, models={"policy": writer, "judge": ScriptedPolicy("Score: 5")}
+    )
+    assert judged[""].source == "judge"

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from tests.agents.evaluators.rig import a_run, always, answering, asked, says, scored, step
@@ -14,8 +16,9 @@ from reflectree.models.base import Choice
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.errors import BudgetRefused
-from reflectree.rlm_ops.events import Evaluated, Pruned
+from reflectree.rlm_ops.errors import BadInput, BudgetRefused, ModelUnreachable
+from reflectree.rlm_ops.events import Evaluated, Failed, Pruned
+from reflectree.rlm_ops.step import Path
 
 GOOD, BAD = step("good"), step("bad")
 
@@ -138,3 +141,44 @@ def test_an_unreadable_reply_is_no_preference() -> None:
     policy: ScriptedPolicy = always("Both have merits that I cannot weigh here")
     with pytest.raises(ScoreError, match="no preference"):
         scored(pairwise(), a_run(policy, GOOD, BAD), 1, against=2)
+
+
+class Preferences:
+    """A preference model that says what it is given to say, and writes down its pairs."""
+
+    name = "preferences"
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+        self.pairs: list[list[tuple[str, str]]] = []
+
+    async def prefer(self, pairs: Sequence[tuple[Path, Path]]) -> list[float]:
+        self.pairs.append([(first.text, second.text) for first, second in pairs])
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given  # type: ignore[no-any-return]
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_a_preference_model_takes_the_judges_place() -> None:
+    model, policy = Preferences([0.9, 0.3]), always("nobody asks")
+    evaluator = pairwise(model=model)
+    run = a_run(policy, GOOD, BAD)
+    assert scored(evaluator, run, 1, against=2).value == pytest.approx(0.8)
+    assert scored(evaluator, run, 1).value == pytest.approx(0.8)
+    assert model.pairs == [[("good", "bad"), ("bad", "good")]] * 2
+    assert (evaluator.source, policy.requests) == ("preference-model", [])
+
+
+@pytest.mark.parametrize("given", [ModelUnreachable("gone"), [0.5], None, [0.5, math.nan], [0.5, 2.0], [0.5, "x"]])
+def test_a_preference_model_that_fails_fails_its_call_alone(given: Any) -> None:
+    agent = EvaluatorAgent(pairwise(model=Preferences(given)))
+    (event,) = run_virtually(agent.carry_out([Call("evaluate", (1, 2))], a_run(always(""), GOOD, BAD)))
+    assert isinstance(event, Failed)
+
+
+def test_what_is_no_preference_model_is_refused() -> None:
+    with pytest.raises(BadInput, match="async def prefer"):
+        pairwise(model=object())  # type: ignore[arg-type]

@@ -10,8 +10,9 @@ from tests.support.virtual_time import run_virtually
 
 from reflectree.agents.evaluator import EvaluatorAgent
 from reflectree.agents.evaluators import Evaluator, reward, value
+from reflectree.models.scoring.items import Scored
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.errors import BadInput, ModelError, ModelRejected, ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Evaluated, Failed
 from reflectree.rlm_ops.step import Path
 
@@ -101,6 +102,46 @@ def test_another_number_of_scores_than_steps_fails_the_path(scores: Any) -> None
     assert isinstance(bad, Failed)
     assert "rewards" in bad.reason
     assert good.value == 0.9
+
+
+class Each(Values):
+    """A value and reward model that says of each path what it is worth, or why it is not known."""
+
+    async def score_each(self, paths: Sequence[Path]) -> list[Any]:
+        self.batches.append([path.text for path in paths])
+        return [self.given[path.text] for path in paths]
+
+    async def score_steps(self, paths: Sequence[Path]) -> list[list[float]]:
+        raise AssertionError("each path is asked for")
+
+
+def test_a_path_that_fails_fails_alone_where_the_model_says_which() -> None:
+    given = {"a": Scored((0.2,), 0.3, 5), "b": ModelRejected("a step is empty", 422), "a\nc": Scored((0.5,), 0.5, 5)}
+    model: Any = Each(given)
+    assert results(batch(value(model), 1, 2, 3)) == [(1, 0.3), (2, "a step is empty"), (3, 0.5)]
+    ours = results(batch(reward(model), 1, 2, 3))
+    assert ours[:2] == [(1, 0.2), (2, "a step is empty")]
+    assert "1 scores for 2 steps" in str(ours[2][1])
+    assert model.batches == [["a", "b", "a\nc"]] * 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelUnreachable("nobody there"),
+        ModelRejected("wrong key", 401),
+        TransientModelError("503"),
+        ModelError("closed"),
+    ],
+)
+def test_a_model_that_is_not_there_fails_its_calls_and_never_the_run(error: ModelError) -> None:
+    class Gone(Values):
+        async def score(self, paths: Sequence[Path]) -> list[float]:
+            raise error
+
+    events = batch(value(Gone(None)), 1, 2)
+    assert [type(event) for event in events] == [Failed, Failed]
+    assert results(events) == [(1, str(error)), (2, str(error))]
 
 
 def test_a_model_that_raises_fails_the_batch() -> None:
