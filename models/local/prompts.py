@@ -54,17 +54,9 @@ class Reader:
     """
 
     def __init__(self, folder: FilePath, card: Card | None) -> None:
-        transformers = require("transformers", "serving", PURPOSE)
-        try:
-            self._tokenizer, self._decoder = (
-                transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-                for _ in range(2)  # one that encodes, one that decodes on another thread: they do not share well
-            )
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            first = next(iter(str(error).splitlines()), type(error).__name__)
-            raise BadInput(
-                f"{folder} has no tokenizer that can be loaded ({first}): save one beside the model"
-            ) from error
+        weights = require("reflectree.models.neural.weights", "serving", PURPOSE)
+        # one that encodes, one that decodes on another thread: they do not share well
+        self._tokenizer, self._decoder = weights.load_tokenizer(folder), weights.load_tokenizer(folder)
         self._lock = threading.Lock()
         self._ends = frozenset(_ends(folder, self._tokenizer))
         self._template = StepTemplate(card.step_tag or STEP_END) if card and card.format != "chat" else None
