@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from reflectree.apps import bench_command, doctor, listing, solving, traces
+from reflectree.apps import bench_command, data_command, doctor, listing, solving, traces, train_command, value_server
 from reflectree.apps.terminal import complain
 from reflectree.rlm_ops.errors import ReflectreeError
 
@@ -29,9 +29,13 @@ app = typer.Typer(
 app.command()(solving.solve)
 app.command()(solving.resume)
 app.command()(bench_command.bench)
+app.add_typer(data_command.app, name="data")
+app.command()(train_command.train)
+app.command()(train_command.loop)
 app.add_typer(traces.app, name="trace")
 app.add_typer(listing.app, name="blueprints")
 app.command()(listing.tasksets)
+app.command()(value_server.value_server)
 app.command()(doctor.doctor)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.report import Row, load, table, write
 
-FIGURES = ("wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers")
+FIGURES = ("wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers", "prefix", "value_server")
 
 
 def main() -> int:

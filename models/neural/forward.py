@@ -187,9 +187,13 @@ def buckets(rows: Sequence[Row]) -> Iterator[list[int]]:
 def _alike(places: Iterable[int], rows: Sequence[Row]) -> Iterator[list[int]]:
     bucket: list[int] = []
     for place in sorted(places, key=lambda place: -len(rows[place].ids)):
-        if bucket and 2 * len(rows[place].ids) < len(rows[bucket[0]].ids):
-            yield bucket
-            bucket = []
+        if bucket:
+            longest, tokens = len(rows[bucket[0]].ids), len(rows[place].ids)
+            # a pass of its own pays for padding once it is large enough to be worth the call
+            full = len(bucket) * longest >= 1024
+            if 2 * tokens < longest or (full and 5 * tokens < 4 * longest):
+                yield bucket
+                bucket = []
         bucket.append(place)
     if bucket:
         yield bucket

@@ -18,7 +18,8 @@ def test_version(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", ["solve", "resume", "trace show", "trace stats", "trace verify", "blueprints",
-                                     "blueprints show", "doctor"])  # fmt: skip
+                                     "blueprints show", "doctor", "value-server", "train", "loop",
+                                     "data generate", "data label"])  # fmt: skip
 def test_every_help_teaches_by_example(command: str, cli: Cli) -> None:
     done = cli(*command.split(), "--help")
     assert done.code == 0

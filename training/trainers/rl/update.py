@@ -17,13 +17,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from reflectree.models.scoring.template import StepTemplate
-from reflectree.rlm_ops.errors import ReflectreeError
+from reflectree.training.trainers.report import Diverged
 from reflectree.training.trainers.rl.episodes import Episode
 from reflectree.training.trainers.rl.tokens import Batch, batched
-
-
-class Diverged(ReflectreeError):
-    """The loss is no number any more: the last good checkpoint is kept."""
 
 
 class Update(BaseModel):

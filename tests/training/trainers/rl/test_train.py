@@ -12,11 +12,12 @@ from tests.support.tiny_models import tiny_causal_lm
 
 from reflectree.models.scoring.template import StepTemplate
 from reflectree.rlm_ops.errors import BadInput
+from reflectree.training.trainers.report import Diverged
 from reflectree.training.trainers.rl import tokens
 from reflectree.training.trainers.rl.episodes import Episode, Problem, Written
 from reflectree.training.trainers.rl.presets import PRESETS, settings
 from reflectree.training.trainers.rl.train import Caps, train_rl
-from reflectree.training.trainers.rl.update import Diverged, Update, Updater, logprobs
+from reflectree.training.trainers.rl.update import Update, Updater, logprobs
 from reflectree.training.trainers.rl.writing import read, write
 
 PROBLEMS = [Problem(f"Say something, {k}.", f"p{k}") for k in range(4)]

@@ -1,0 +1,137 @@
+"""`reflectree train` and `reflectree loop` from end to end on tiny models, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.apps.conftest import Cli
+from tests.support.tiny_models import tiny_causal_lm
+
+from reflectree.training.buffer import ReplayBuffer
+from reflectree.training.samples import Origin, Solution
+from reflectree.training.trainers import TRAINERS
+from reflectree.training.trainers.rl.presets import PRESETS
+
+TINY_RL = ("-s", "iterations=2", "-s", "questions=2", "-s", "samples=2", "-s", "max_tokens=4", "-s", "lr=0.001")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    tiny_causal_lm(tmp_path / "base", hidden=16, layers=1)
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    file = tmp_path / "tasks.jsonl"
+    file.write_text("\n".join(json.dumps({"question": f"Say {n}.", "answer": str(n)}) for n in range(40)))
+    return file
+
+
+@pytest.fixture
+def buffer(tmp_path: Path) -> Path:
+    samples = [
+        Solution(question=f"Say {n}.", steps=("I say it.", f"Answer: {n}"), origin=Origin(task=str(n)))
+        for n in range(6)
+    ]
+    ReplayBuffer(tmp_path / "buffer").add(samples)
+    return tmp_path / "buffer"
+
+
+def test_without_a_name_it_lists_what_there_is(cli: Cli) -> None:
+    done = cli("train")
+    assert done.code == 0
+    for name in (*TRAINERS, *PRESETS):
+        assert any(line.startswith(f"{name} ") for line in done.out.splitlines()), name
+    assert set(json.loads(cli("train", "--json").out)) == {*TRAINERS, *PRESETS}
+
+
+def test_a_policy_is_trained_on_a_buffer_and_not_twice(cli: Cli, base: Path, buffer: Path, tmp_path: Path) -> None:
+    command = ("train", "sft", "--buffer", buffer, "--base", base, "--out", tmp_path / "sft", "-s", "max_steps=4")
+    done = cli(*command, "--json")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert report["steps"] == 4
+    assert (tmp_path / "sft" / "reflectree.json").is_file()
+    weights = (tmp_path / "sft" / "model.safetensors").stat().st_mtime_ns
+    again = cli(*command, "--quiet")
+    assert again.code == 0
+    assert "4 updates" in again.out
+    assert (tmp_path / "sft" / "model.safetensors").stat().st_mtime_ns == weights
+
+
+def test_reinforcement_learning_pauses_at_a_cap_and_goes_on(cli: Cli, base: Path, tasks: Path, tmp_path: Path) -> None:
+    command = ("train", "grpo", "--tasks", tasks, "--base", base, "--out", tmp_path / "rl", *TINY_RL)
+    paused = cli(*command, "--tokens", 1, "--json")
+    assert paused.code == 3
+    assert len(json.loads(paused.out)["history"]) == 1
+    assert "goes on" in paused.err
+    done = cli(*command)
+    assert done.code == 0
+    assert "2 iterations" in done.out
+
+
+def test_a_grader_takes_the_verifiers_place(cli: Cli, base: Path, tasks: Path, tmp_path: Path) -> None:
+    grader = {
+        "type": "text_similarity", "name": "near", "evaluation_metric": "fuzzy_match",
+        "input": "{{ sample.output_text }}", "reference": "{{ item.question }}",
+    }  # fmt: skip
+    (tmp_path / "grader.json").write_text(json.dumps(grader))
+    done = cli(
+        "train", "rft", "--tasks", tasks, "--base", base, "--out", tmp_path / "rft", *TINY_RL,
+        "--grader", tmp_path / "grader.json", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert all(0 <= row["reward"] <= 1 for row in json.loads(done.out)["history"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["magic"], "nothing to train by called 'magic'"),
+        (["sft"], "--base FOLDER --out FOLDER"),
+        (["sft", "--base", "b", "--out", "o"], "learns from samples"),
+        (["grpo", "--base", "b", "--out", "o", "--buffer", "x"], "learns from tasks"),
+        (["sft", "--base", "b", "--out", "o", "--buffer", "nowhere"], "there is no buffer nowhere"),
+    ],
+)
+def test_what_cannot_work_is_one_line(cli: Cli, arguments: list[str], why: str) -> None:
+    done = cli("train", *arguments)
+    assert done.code == 2
+    assert why in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_setting_that_is_unknown_names_itself(cli: Cli, base: Path, tasks: Path, tmp_path: Path) -> None:
+    done = cli("train", "grpo", "--tasks", tasks, "--base", base, "--out", tmp_path / "o", "-s", "sample=3")
+    assert done.code == 2
+    assert "sample" in done.err
+
+
+def test_a_loop_that_cannot_work_is_refused(cli: Cli, tasks: Path, tmp_path: Path) -> None:
+    done = cli("loop", tasks, "--base", tmp_path, "--out", tmp_path / "loop", "-s", "sft.by=magic")
+    assert done.code == 2
+    assert "sft.by is one of" in done.err
+
+
+@pytest.mark.slow
+def test_a_round_of_the_loop(cli: Cli, base: Path, tasks: Path, tmp_path: Path) -> None:
+    plan = {
+        "rounds": 1,
+        "search": "self-consistency",
+        "labels": ["rejection"],
+        "tokens": 200,
+        "valid": 2,
+        "sft": {"by": "sft", "settings": {"max_steps": 2}},
+        "value": None,
+    }
+    (tmp_path / "plan.yaml").write_text(json.dumps(plan))
+    command = ("loop", tasks, "--base", base, "--out", tmp_path / "loop", "--plan", tmp_path / "plan.yaml")
+    done = cli(*command)
+    assert done.code == 0, done.err
+    assert "round 0 (sft)" in done.out
+    assert "self-consistency" in done.out
+    report = json.loads(cli(*command, "--json").out)
+    assert len(report["rounds"]) == 1
