@@ -30,9 +30,12 @@ _EXTRAS = {
     "embedded": ("xllamacpp", "gguf"),
     "litellm": ("litellm",),
     "langchain": ("langchain_openai",),
-    "math": ("math_verify",),
     "verify": ("jsonschema", "math_verify"),
     "tasks": ("reasoning_gym",),
+    "datasets": ("datasets",),
+    "serving": ("torch", "transformers", "safetensors", "starlette", "uvicorn"),
+    "training": ("trl", "peft", "datasets"),
+    "ray": ("ray",),
 }
 _PROBE_TIMEOUT_S = 2.0
 _TRIAL_TIMEOUT_S = 120.0

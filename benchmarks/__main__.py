@@ -10,7 +10,9 @@ from pathlib import Path
 
 from benchmarks.report import Row, load, table, write
 
-FIGURES = ("wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers", "prefix", "value_server")
+FIGURES = (
+    "wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers", "prefix", "value_server",
+)  # fmt: skip
 
 
 def main() -> int:
