@@ -36,6 +36,7 @@ class RunOptions:
         roles: Further models by the roles a blueprint names.
         tools: Tools by name, or as `module:function`.
         value_model: The name of a value model that scores, in place of `evaluator`.
+        memory: The folder that the run recalls from and learns into, as an absolute path.
         directory: Where `evaluator`, tools, `python:` verifiers and a value model's folder are looked for, besides
             installed packages.
     """
@@ -60,6 +61,7 @@ class RunOptions:
     concurrency: int = 8
     seed: int = 0
     oracle: bool = False
+    memory: str | None = None
     directory: str = ""
 
     @classmethod

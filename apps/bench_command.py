@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Evaluator, Judge, Model, PriceOption, Roles, Tools, ValueModel
+from reflectree.apps.solving import (
+    ApiKeyEnv,
+    BaseUrl,
+    Evaluator,
+    Judge,
+    Model,
+    PriceOption,
+    Roles,
+    Tools,
+    ValueModel,
+    folder,
+)
 
 if TYPE_CHECKING:
     from reflectree.apps.asking import RunOptions
@@ -68,6 +79,12 @@ def bench(
     tools: Tools = None,
     evaluator: Evaluator = None,
     value_model: ValueModel = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory", metavar="FOLDER", help="Every run recalls from this memory; nothing is written into it."
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option("--out", "-o", metavar="FILE", help="Keep outcomes here; what it holds is not run again."),
@@ -119,6 +136,7 @@ def bench(
                 judge=judge,
                 models=options.roles,
                 tools=options.tool_functions(),
+                memory=folder(memory),
                 seed=seed,
                 concurrency=concurrency,
                 out=out,

@@ -1,7 +1,8 @@
 """The command line: `reflectree COMMAND`. It maps commands to modules and errors to exit codes, and does nothing else.
 
-Exit codes: 0 answered, 1 a defect of ours, 2 bad input, 3 the budget ended without an answer, 4 the model cannot be
-reached or refuses, 130 interrupted and saved. `REFLECTREE_DEBUG=1` shows the traceback of an error.
+Exit codes: 0 answered, 1 a defect of ours, 2 bad input, 3 the budget ended without an answer (a job is paused by a
+cap), 4 the model cannot be reached or refuses, 5 a training's loss is no number, 130 interrupted and saved.
+`REFLECTREE_DEBUG=1` shows the traceback of an error.
 """
 
 from __future__ import annotations
@@ -14,7 +15,17 @@ from typing import Annotated
 
 import typer
 
-from reflectree.apps import bench_command, data_command, doctor, listing, solving, traces, train_command, value_server
+from reflectree.apps import (
+    bench_command,
+    data_command,
+    doctor,
+    listing,
+    memory_command,
+    solving,
+    traces,
+    train_command,
+    value_server,
+)
 from reflectree.apps.terminal import complain
 from reflectree.rlm_ops.errors import ReflectreeError
 
@@ -30,6 +41,7 @@ app.command()(solving.solve)
 app.command()(solving.resume)
 app.command()(bench_command.bench)
 app.add_typer(data_command.app, name="data")
+app.add_typer(memory_command.app, name="memory")
 app.command()(train_command.train)
 app.command()(train_command.loop)
 app.add_typer(traces.app, name="trace")

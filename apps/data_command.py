@@ -28,12 +28,13 @@ from reflectree.apps.data_options import (
     TestShare,
     ValidShare,
 )
+from reflectree.apps.interrupting import INTERRUPTED, interruptible
 from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Evaluator, Judge, Model, PriceOption, Roles, Tools, ValueModel
 
 if TYPE_CHECKING:
     from reflectree.training.splits import Splits
 
-DONE, PAUSED, INTERRUPTED = 0, 3, 130
+DONE, PAUSED = 0, 3
 SEARCH = "Search"
 DEFAULT_RUN_CALLS = 200
 """Most calls of one run for which no cap was given."""
@@ -168,7 +169,8 @@ def generate(
             )
     except KeyboardInterrupt:
         if show.session is None:
-            raise
+            dataview.interrupted(None)
+            raise typer.Exit(INTERRUPTED) from None
         report = show.session.stand()
         dataview.interrupted(report)
         dataview.print_generation(report, as_json)
@@ -243,20 +245,21 @@ def label(
     words = (
         ModelWords(name=model or "", base_url=base_url, api_key_env=api_key_env, price=price_given) if named else None
     )
-    report = label_traces(
-        traces,
-        labels or (),
-        filters or (),
-        buffer or (traces if traces.is_dir() else traces.parent) / "buffer",
-        words=words,
-        taskset=(taskset, limit, seed),
-        annotations=annotations,
-        rollouts=rollouts,
-        round=round,
-        cap=Budget(max_calls, max_tokens, max_usd, max_seconds),
-        splits=splits_of(test_share, valid_share, split_key),
-        show=dataview.Show(quiet),
-    )
+    with interruptible(quiet):
+        report = label_traces(
+            traces,
+            labels or (),
+            filters or (),
+            buffer or (traces if traces.is_dir() else traces.parent) / "buffer",
+            words=words,
+            taskset=(taskset, limit, seed),
+            annotations=annotations,
+            rollouts=rollouts,
+            round=round,
+            cap=Budget(max_calls, max_tokens, max_usd, max_seconds),
+            splits=splits_of(test_share, valid_share, split_key),
+            show=dataview.Show(quiet),
+        )
     dataview.print_labels(report, as_json)
     raise typer.Exit(PAUSED if report.paused else DONE)
 

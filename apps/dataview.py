@@ -79,8 +79,11 @@ class Show:
             note(f"{self._done}/{self._total} {said}")
 
 
-def interrupted(report: GenerationReport) -> None:
-    """Say what Ctrl-C left."""
+def interrupted(report: GenerationReport | None) -> None:
+    """Say what Ctrl-C left; without a report it came before anything was begun."""
+    if report is None:
+        note("interrupted before anything was begun")
+        return
     note(f"interrupted; {many(report.finished, 'run')} kept in {shlex.quote(report.folder)}: the same command goes on")
 
 
@@ -142,7 +145,7 @@ def print_stats(folder: Path, as_json: bool) -> None:
         _json(data)
         return
     for name, value in _rows(data):
-        _line(f"{name:<12}{value}")
+        _line(f"{name:<14}{value}".rstrip())
 
 
 def print_known_labels(as_json: bool) -> None:
@@ -158,7 +161,8 @@ def print_known_labels(as_json: bool) -> None:
 def _rows(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in data.items():
         if isinstance(value, dict) and name == "buffer":
-            yield from _rows(value)
+            yield name, ""
+            yield from ((f"  {below}", said) for below, said in _rows(value))
         elif isinstance(value, dict):
             yield name, ", ".join(f"{key} {count}" for key, count in value.items()) or "none"
         elif value is not None:

@@ -26,7 +26,8 @@ from reflectree.graphs.setup import prepare
 from reflectree.models.base import PolicyModel
 from reflectree.models.resolve_values import reach_values
 from reflectree.rlm_ops.errors import BadInput, ReflectreeError, RunLocked, TraceError
-from reflectree.rlm_ops.events import Event
+from reflectree.rlm_ops.events import Event, Failed
+from reflectree.rlm_ops.reflected import REFLECT
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.trace import Trace
@@ -127,9 +128,18 @@ def make_ready(options: RunOptions, output: Output) -> Ready:
         "seed": options.seed,
         "oracle": options.oracle,
     }
-    setup = prepare(policy=policy, judge=judge, **given)
+    setup = prepare(policy=policy, judge=judge, memory=_stand_in(options), **given)
     progress.watch(f"{setup.blueprint.name} · {policy.name}", setup.budget)
-    return Ready(options, task, policy, judge, given, progress, values)
+    return Ready(options, task, policy, judge, {**given, "memory": options.memory}, progress, values)
+
+
+def _stand_in(options: RunOptions) -> Any:
+    """An empty memory to check a run with: its own is opened by the run, and only when nothing else is wrong."""
+    if options.memory is None:
+        return None
+    from reflectree.memory.ledger import Ledger
+
+    return Ledger(oracle=options.oracle)
 
 
 def solve_once(options: RunOptions, run_id: str | None, checkpoint: str | None, output: Output) -> int:
@@ -173,6 +183,7 @@ def carry_out(ready: Ready, run_id: str, place: Place | None, output: Output) ->
         print_json(result, output.trace)
     else:
         print_result(result, output.trace, quiet=output.quiet)
+    _say_what_memory_did(result, quiet=output.quiet)
     if place is not None and not place.named:
         place.drop()
     return NO_ANSWER if result.answer is None else ANSWERED
@@ -230,6 +241,19 @@ def _after_failure(place: Place | None, output: Output) -> None:
         _say_how_to_go_on(place, saved, output)
     elif place.elapsed is None:
         place.drop()
+
+
+def _say_what_memory_did(result: Result, *, quiet: bool) -> None:
+    """How many records the run was shown; and, whatever else is kept quiet, that what it learnt was not kept."""
+    began = result.trace.began
+    if began is None or not began.arm:
+        return
+    if not quiet:
+        shown = "nothing is shown to this run, for comparison (the control arm)"
+        note("memory: " + (shown if began.arm == "control" else f"{many(len(began.recalled), 'record')} recalled"))
+    for event in result.trace:
+        if isinstance(event, Failed) and (event.of, event.how) == (REFLECT, "keep"):
+            note(f"what this run learnt is not kept: {event.reason}")
 
 
 def _say_how_to_go_on(place: Place | None, saved: Trace | None, output: Output) -> None:

@@ -80,6 +80,13 @@ Verifier = Annotated[
         "One that knows the answer only reports at the end.",
     ),
 ]  # fmt: skip
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="FOLDER", rich_help_panel=_KEEP,
+        help="What earlier runs learnt is recalled from here, and what this one learns is kept; made where missing.",
+    ),
+]  # fmt: skip
 Calls = Annotated[
     int | None,
     typer.Option("--max-calls", "-n", metavar="N", rich_help_panel=_BUDGET, help="Most requests to models."),
@@ -171,6 +178,7 @@ def solve(
         ),
     ] = False,
     trace: TraceFile = None,
+    memory: Memory = None,
     checkpoint: Checkpoint = None,
     run_id: Annotated[
         str | None,
@@ -192,6 +200,8 @@ def solve(
         reflectree solve -t task.json -m openai/gpt-5-mini --max-usd 0.05
 
         reflectree solve -b best-of-n -s scheme.strategy.n=8 -o run.jsonl "..."
+
+        reflectree solve -b expel --memory lessons -t task.json
 
     Exit codes: 0 answered, 2 bad input, 3 no answer within the budget, 4 model unreachable, 130 interrupted and saved.
     """  # fmt: skip
@@ -219,6 +229,7 @@ def solve(
         concurrency=8 if concurrency is None else concurrency,
         seed=seed,
         oracle=oracle,
+        memory=folder(memory),
         directory=os.getcwd(),
     ).with_default_caps()
     raise typer.Exit(solve_once(options, run_id, checkpoint, Output(trace=trace, as_json=as_json, quiet=quiet)))
@@ -244,6 +255,7 @@ def resume(
     max_usd: Usd = None,
     max_seconds: Seconds = None,
     concurrency: Concurrency = None,
+    memory: Memory = None,
     trace: TraceFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -270,8 +282,24 @@ def resume(
         "judge": judge, "roles": inputs.read_roles(roles or ()) or None, "tools": tuple(tools or ()) or None,
         "evaluator": evaluator, "value_model": value_model, "verifier": verifier, "calls": max_calls,
         "tokens": max_tokens, "usd": max_usd, "seconds": max_seconds, "concurrency": concurrency,
+        "memory": folder(memory),
     }  # fmt: skip
     if evaluator is not None or verifier is not None or value_model is not None:
         given["directory"] = os.getcwd()
     output = Output(trace=trace, as_json=as_json, quiet=quiet)
     raise typer.Exit(resume_run(run_id, checkpoint, given, output))
+
+
+def folder(given: str | None) -> str | None:
+    """The folder of a memory, wherever the run is resumed.
+
+    Raises:
+        BadInput: It has no name.
+    """
+    from reflectree.rlm_ops.errors import BadInput
+
+    if given is None:
+        return None
+    if not given.strip():
+        raise BadInput("--memory names no folder: give its path")
+    return os.path.abspath(given)

@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reflectree.apps.interrupting import interruptible
 from reflectree.apps.terminal import duration, many, note, one_line, short
 
 if TYPE_CHECKING:
     from reflectree.training.pipelines.loop import LoopReport
     from reflectree.training.splits import Splits
 
-DONE, PAUSED, INTERRUPTED = 0, 3, 130
+PAUSED = 3
 
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", "-s", metavar="NAME=VALUE", help="Change a setting; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="NAME=VALUE", help="Change a setting; may be repeated (train --json has all)."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
@@ -34,7 +36,12 @@ Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="M
 Seed = Annotated[int, typer.Option("--seed", help="Seed of generated tasks and of all sampling.")]
 Seconds = Annotated[float | None, typer.Option("--seconds", metavar="S", help="Pause after so long.")]
 Tokens = Annotated[int | None, typer.Option("--tokens", metavar="N", help="Pause after so many tokens.")]
-Key = Annotated[str, typer.Option("--key", help="How tasks are told apart when they are divided: text or numbers.")]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--split-key", "--key", metavar="text|numbers", help="How tasks are told apart when they are divided."
+    ),
+]
 
 
 def train(
@@ -99,7 +106,7 @@ def train(
         raise BadInput(f"{name} learns from samples: give --buffer FOLDER, and no --tasks")
     changes = read_overrides(settings or ())
     begun = time.monotonic()
-    with _kept(quiet):
+    with interruptible(quiet):
         if by_tasks:
             found = _reinforced(
                 name, base, out, tasks or "", changes, grader=grader, scorer=scorer, valid=valid, trl=trl, limit=limit,
@@ -146,7 +153,10 @@ def loop(
 
         reflectree loop "reasoning_gym:chain_sum" -n 200 --base models/base --out loop -s rounds=3 -s tokens=2000
 
-    Exit codes: 0 done, 2 bad input, 3 paused by a cap, 130 interrupted and kept.
+        reflectree loop tasks.jsonl --base models/base --out loop --plan plan.yaml --calls 10000
+
+    Exit codes: 0 done, 2 bad input, 3 paused by a cap, 4 model unreachable, 5 the loss is no number,
+    130 interrupted and kept.
     """
     from reflectree.apps.inputs import read_overrides
     from reflectree.graphs.tasksets import load_taskset
@@ -157,7 +167,7 @@ def loop(
     changes = {**_nested(read_overrides(settings or ())), **({"seed": seed} if seed else {})}
     chosen = read_plan(plan, **changes)
     tasks = load_taskset(taskset, limit=limit, seed=seed)
-    with _kept(quiet):
+    with interruptible(quiet):
         report = run_loop(
             tasks, out, base=base, plan=chosen, value=value, splits=_splits(key),
             cap=Budget(calls=calls, tokens=tokens, seconds=seconds),
@@ -184,6 +194,8 @@ def _supervised(
 
     if not os.path.isdir(buffer):
         raise BadInput(f"there is no buffer {buffer}: make one with reflectree data generate --buffer {buffer}")
+    if os.path.exists(os.path.join(buffer, "job.json")):  # the folder of data generate, as data stats takes it
+        buffer = os.path.join(buffer, "buffer")
     store, kinds = ReplayBuffer(buffer), TRAINERS[name].kinds
     samples = [sample for kind in kinds for sample in store.read(kind)]
     if not samples:
@@ -234,6 +246,7 @@ def _reinforced(
         parts[splits.of_task(task)].append(task)
     if not parts["train"]:
         raise BadInput("no task belongs to the training split: give more tasks")
+    grade = None if grader is None else _grading(grader)
     model = None
     if scorer is not None:
         from reflectree.models.neural.load import load_scorer
@@ -242,7 +255,7 @@ def _reinforced(
     with _bar(quiet, name) as show:
         report = run(
             name, parts["train"], base, out, {"seed": seed, **changes}, valid=parts["valid"][:valid], scorer=model,
-            caps=Caps(tokens, seconds), trl=trl, grade=None if grader is None else _grading(grader),
+            caps=Caps(tokens, seconds), trl=trl, grade=grade,
             on_iteration=lambda row: show(
                 row["iteration"] + 1, chosen.iterations, f"reward {row['reward']:.3f}, right {row['accuracy']:.2f}"
             ),
@@ -285,17 +298,6 @@ def _nested(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _kept(quiet: bool) -> Iterator[None]:
-    """What Ctrl-C leaves is kept, and the user told how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not quiet:
-            note(f"interrupted, what is done is kept; go on with:  reflectree {shlex.join(sys.argv[1:])}")
-        raise typer.Exit(INTERRUPTED) from None
-
-
-@contextlib.contextmanager
 def _bar(quiet: bool, name: str) -> Iterator[Any]:
     """A progress bar on stderr: a function of done, all, and a word on how it goes."""
     if quiet:
@@ -306,20 +308,37 @@ def _bar(quiet: bool, name: str) -> Iterator[Any]:
     from reflectree.apps.terminal import console
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[how]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console(stderr=True)) as progress:
-        bar = progress.add_task(name, total=None, how="")
-        yield lambda done, whole, how: progress.update(bar, completed=done, total=whole, how=how)
+    progress = Progress(*columns, TimeRemainingColumn(), console=console(stderr=True))
+    bar = progress.add_task(name, total=None, how="")
+
+    def show(done: int, whole: int, how: str) -> None:
+        progress.start()  # with the first news: what is refused at once is a line without a bar
+        progress.update(bar, completed=done, total=whole, how=how)
+
+    try:
+        yield show
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _list(as_json: bool) -> None:
     from reflectree.training.trainers import TRAINERS
     from reflectree.training.trainers.rl.presets import PRESETS
+    from reflectree.training.trainers.rl.presets import settings as preset
 
     if as_json:
         rows = {
-            name: {"reads": spec.kinds, "makes": spec.makes, "summary": spec.summary} for name, spec in TRAINERS.items()
+            name: {
+                "reads": spec.kinds, "makes": spec.makes, "summary": spec.summary,
+                "settings": spec.settings().model_dump(mode="json"),
+            }
+            for name, spec in TRAINERS.items()
+        }  # fmt: skip
+        presets = {
+            name: {"reads": ["tasks"], "makes": "policy", "settings": preset(name).model_dump(mode="json")}
+            for name in PRESETS
         }
-        presets = {name: {"reads": ["tasks"], "makes": "policy", "settings": given} for name, given in PRESETS.items()}
         typer.echo(json.dumps({**rows, **presets}))
         return
     from rich.table import Table

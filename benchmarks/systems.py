@@ -66,8 +66,9 @@ WITHOUT_CRITIC: dict[str, dict[str, Any]] = {
 
 
 def plans(names: str, *, checked: bool) -> list[Blueprint]:
-    """The blueprints of the table."""
-    wanted = blueprints.names() if names == "all" else names.split(",")
+    """The blueprints of the table: those that learn from run to run are measured elsewhere."""
+    alone = [name for name in blueprints.names() if blueprints.load(name).memory is None]
+    wanted = alone if names == "all" else names.split(",")
     found = [fitted(blueprints.load(name), checked=checked) for name in wanted]
     return found if checked else [plan.with_overrides(WITHOUT_CRITIC.get(plan.name, {})) for plan in found]
 

@@ -21,6 +21,7 @@ from reflectree.rlm_ops.calls import PURE, Call
 from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ReflectreeError
 from reflectree.rlm_ops.events import Answered, Event, Failed, Row, from_row, to_row
 from reflectree.rlm_ops.operators import PURE_OPERATORS
+from reflectree.rlm_ops.reflected import Reflected
 from reflectree.rlm_ops.strategies import Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.trace import number
@@ -165,9 +166,7 @@ class LiveRun:
         if self._error is not None:
             raise self._error
         self._wake.clear()
-        self.fold(rows)
-        self.turn = f"{self._name}.{next(self._turns)}"
-        self._taken.clear()
+        self.begin_turn(rows)
         self._eager = False  # only what this turn asks for may keep it from waiting
         for call in self._refused:
             self.structure.cancel(call)
@@ -188,6 +187,12 @@ class LiveRun:
             cap = f"budget:{self._refused_cap}" if self._refused_cap else None
             reason = cap or self._strategy.stop(self.structure) or "complete"
         return pure, {}, reason
+
+    def begin_turn(self, rows: Sequence[Row]) -> None:
+        """Fold in the trace, and let only what is sent from now on be done."""
+        self.fold(rows)
+        self.turn = f"{self._name}.{next(self._turns)}"
+        self._taken.clear()
 
     def _reason(self) -> str | None:
         """Why nothing more should be asked for, whatever is still in flight."""
@@ -343,8 +348,8 @@ class LiveRun:
             None if unknown else max(0.0, (spent.usd or 0.0) - (billed.usd or 0.0)),
         )
 
-    def end(self, event: Answered) -> None:
-        """Show the last event."""
+    def end(self, event: Answered | Reflected | Failed) -> None:
+        """Show one of the last events: what was learnt, and the answer."""
         self._show(replace(event, seq=self.structure.applied))
 
     def close(self) -> None:

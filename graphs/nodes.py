@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, Send
 
@@ -17,16 +19,20 @@ from reflectree.agents.nested import NestedRuns
 from reflectree.graphs.answering import answer_event
 from reflectree.graphs.live import LiveRun, LiveRuns
 from reflectree.graphs.setup import Setup
-from reflectree.graphs.state import AgentInput, AnswerInput, ReasoningState
+from reflectree.graphs.state import AgentInput, AnswerInput, ReasoningState, task_from
 from reflectree.rlm_ops.blueprint import digest_of
 from reflectree.rlm_ops.budget import Ledger
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.events import Row, to_row
+from reflectree.rlm_ops.structure import ROOT
+
+if TYPE_CHECKING:
+    from reflectree.graphs.memory.remembering import Remembering
 
 
 class Nodes:
-    """The nodes of one graph that are there once: recall, controller, answer.
+    """The nodes of one graph that are there once: recall, controller, reflect, answer.
 
     Args:
         setup: What the graph closes over.
@@ -37,6 +43,7 @@ class Nodes:
     def __init__(self, setup: Setup, nested: NestedRuns | None = None, parent: Ledger | None = None) -> None:
         self.setup = setup
         self.agents = setup.agents(nested)
+        self.remembering = remembering(setup)
         self._parent = parent
         self.runs = LiveRuns(self._revive)
 
@@ -58,16 +65,20 @@ class Nodes:
             parent=self._parent,
         )
 
-    async def recall(self, state: ReasoningState) -> dict[str, Any]:
-        """Put the task into the trace, as its first event."""
+    async def recall(self, state: ReasoningState, config: RunnableConfig) -> dict[str, Any]:
+        """Put the task into the trace, as its first event, with what earlier runs left for it."""
         task = state.get("task")
         if task is None:
             raise BadInput('no task: invoke the graph with {"task": "..."}')
         self.runs.drop(state.get("run", ""))
-        first = to_row(self.setup.began(task))
+        began, key = self.setup.began(task), uuid.uuid4().hex
+        if self.remembering is not None:
+            arm, recalled = await self.remembering.recall(task_from(task), _name(config, key))
+            began = replace(began, arm=arm, recalled=recalled)
+        first = to_row(began)
         # a thread that is invoked again with a new task starts a new trace
         trace = Overwrite([{"seq": 0, **first}]) if state.get("trace") else [first]
-        return {"trace": trace, "run": uuid.uuid4().hex, "elapsed": 0.0}
+        return {"trace": trace, "run": key, "elapsed": 0.0}
 
     async def controller(self, state: ReasoningState, runtime: Runtime[None]) -> Command[str]:
         """One turn of the outer search."""
@@ -75,7 +86,8 @@ class Nodes:
         try:
             live = self.runs.join(key, rows, state.get("elapsed", 0.0))
             runtime.stream_writer({"events": live.unseen(rows)})
-            pure, batches, reason = live.advance(rows)
+            reason = self._ended(live, rows)
+            pure, batches, reason = ([], {}, reason) if reason is not None else live.advance(rows)
         except BaseException:
             self.runs.drop(key)
             raise
@@ -84,9 +96,34 @@ class Nodes:
             update["elapsed"] = live.ledger.elapsed
         if reason is not None:
             runtime.stream_writer({"events": live.ahead})
-            return Command(update=update, goto=Send("answer", {"run": key, "turn": live.turn, "reason": reason}))
+            last = "answer" if self.remembering is None else "reflect"
+            return Command(update=update, goto=Send(last, {"run": key, "turn": live.turn, "reason": reason}))
         sends = [Send(self.agents[op].name, _agent_input(key, live.turn, calls)) for op, calls in batches.items()]
         return Command(update=update, goto=sends)
+
+    def _ended(self, live: LiveRun, rows: Sequence[Row]) -> str | None:
+        """Why the search ended, where the run has begun to learn from it: then it is not taken up again."""
+        if self.remembering is None:
+            return None
+        live.begin_turn(rows)
+        return self.remembering.ended(live.structure)
+
+    async def reflect(self, state: AnswerInput, config: RunnableConfig) -> Command[str]:
+        """Learn from the run whose search is over, one stage a superstep, so that none is paid twice."""
+        live, learner = self.runs.get(state["run"]), self.remembering
+        if live is None or learner is None or not live.takes(_stage(live), state.get("turn", "")):  # as in `AgentNode`
+            return Command(goto="controller")
+        try:
+            event = await learner.next(live, state["reason"])
+            if event is None:
+                event = await learner.keep(live.structure, _name(config, state["run"]), state["reason"])
+        except BaseException:
+            self.runs.drop(state["run"])
+            raise
+        if event is None:
+            return Command(goto=Send("answer", dict(state)))
+        live.end(event)
+        return Command(update={"trace": [to_row(event)]}, goto=Send("reflect", dict(state)))
 
     async def answer(self, state: AnswerInput) -> Command[str] | dict[str, Any]:
         """Select the answer: the last event."""
@@ -119,6 +156,25 @@ class AgentNode:
             self._runs.drop(state["run"])
             raise
         return {"trace": rows} if rows else {}
+
+
+def remembering(setup: Setup) -> Remembering | None:
+    """What carries out the memory part of a blueprint, where the run was given a memory."""
+    if setup.memory is None:
+        return None
+    from reflectree.graphs.memory.remembering import Remembering
+
+    return Remembering(setup.memory, setup)
+
+
+def _name(config: RunnableConfig, key: str) -> str:
+    """The run's name: its thread's, where it has one."""
+    return str(config.get("configurable", {}).get("thread_id") or key)
+
+
+def _stage(live: LiveRun) -> str:
+    """The stage of learning that a run has come to: each is begun once a turn."""
+    return f"reflect:{live.structure.attempts('reflect', (ROOT,))}"
 
 
 def _agent_input(key: str, turn: str, calls: Sequence[Call]) -> AgentInput:

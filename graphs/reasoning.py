@@ -1,4 +1,4 @@
-"""The reasoning graph: recall -> controller -> agents -> controller ... -> answer.
+"""The reasoning graph: recall -> controller -> agents -> controller ... -> reflect -> answer.
 
 The controller is the outer search: it folds new events, lets the strategy ask, applies pure operators itself and sends
 one batch to each agent. An agent's superstep ends as soon as one call has settled; the others stay in flight in the
@@ -29,7 +29,7 @@ def build_graph(blueprint: Any = "mcts", policy: Any = "embedded", **options: An
         blueprint: Name, file, data or `Blueprint`.
         policy: A model string, a `PolicyModel` or a LangChain chat model.
         **options: Those of `prepare`: evaluator, verifier, judge, models, tools, budget, concurrency, seed, oracle,
-            retries, on_event, on_nested.
+            retries, on_event, on_nested, memory.
 
     Invoke it with `{"task": "..."}`. With a checkpointer pass `durability="sync"`, since the default loses the end of a
     fast run in a crash, and a `recursion_limit` for long searches. Runs nested in it are not checkpointed by
@@ -58,10 +58,15 @@ def assemble(
     agents = nodes.agents.values()
     graph: ReasoningGraph = StateGraph(ReasoningState, input_schema=ReasoningInput, output_schema=ReasoningOutput)
     graph.add_node("recall", nodes.recall)
-    graph.add_node("controller", nodes.controller, destinations=(*(agent.name for agent in agents), "answer"))
+    last = "answer" if nodes.remembering is None else "reflect"
+    graph.add_node("controller", nodes.controller, destinations=(*(agent.name for agent in agents), last))
     for agent in agents:
         graph.add_node(agent.name, AgentNode(agent, nodes.runs), input_schema=AgentInput)
         graph.add_edge(agent.name, "controller")
+    if nodes.remembering is not None:
+        graph.add_node(
+            "reflect", nodes.reflect, input_schema=AnswerInput, destinations=("reflect", "answer", "controller")
+        )
     graph.add_node("answer", nodes.answer, input_schema=AnswerInput)
     graph.add_edge(START, "recall")
     graph.add_edge("recall", "controller")

@@ -28,7 +28,7 @@ from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.task import Task, Verifier
 from reflectree.rlm_ops.trace import Trace
 
-_NODES = ("controller", "generator", "refiner", "aggregator", "enricher", "evaluator", "answer")
+_NODES = ("controller", "generator", "refiner", "aggregator", "enricher", "evaluator", "reflect", "answer")
 """Nodes to which a saved run may have something waiting."""
 
 Checkpoint = str | os.PathLike[str] | BaseCheckpointSaver[Any]
@@ -44,7 +44,7 @@ async def asolve(
     judge: Any = None,
     models: Mapping[str, Any] | None = None,
     tools: Sequence[Any] | None = None,
-    memory: None = None,
+    memory: Any = None,
     budget: Budget | None = None,
     concurrency: int = 8,
     seed: int = 0,
@@ -69,7 +69,8 @@ async def asolve(
         judge: The model that judges, where it is not the policy.
         models: Further models by the roles a blueprint names, for instance `{"critic": "openai/gpt-5"}`.
         tools: What *act* steps may call: LangChain tools, or typed Python functions.
-        memory: Kept for what a run may recall; this release has none, and anything but `None` is refused.
+        memory: What the run recalls from and learns into: a folder, a `Ledger`, or a `Memory` of one, which also says
+            for whom and for which part of a task set. Without one, a blueprint's memory part does nothing.
         budget: Hard caps on calls, tokens, dollars and seconds.
         concurrency: Calls in flight at once.
         seed: Seed of all sampling.
@@ -88,8 +89,6 @@ async def asolve(
         BadInput: Something given cannot work. Nothing was paid.
         ModelError: The model cannot be reached or refuses, and there is no answer yet.
     """
-    if memory is not None:
-        raise BadInput("memory=: this release has no memory yet; leave it out")
     words = task if isinstance(task, Task) else Task(task)
     scorer = evaluators.resolved(evaluator)
     setup = prepare(
@@ -107,6 +106,7 @@ async def asolve(
         retries=retries,
         on_event=on_event,
         on_nested=on_nested,
+        memory=memory,
     )
     try:
         async with _saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:
@@ -118,6 +118,8 @@ async def asolve(
                 await model.aclose()
         if scorer is not evaluator:
             await scorer.aclose()
+        if setup.memory is not None and isinstance(memory, str | os.PathLike):
+            setup.memory.close()
 
 
 def solve(task: str | Task, **options: Any) -> Result:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from reflectree.agents import evaluators
 from reflectree.agents.aggregator import Aggregator
@@ -26,8 +26,13 @@ from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Began
+from reflectree.rlm_ops.remembering import DEFAULT
 from reflectree.rlm_ops.strategies.parse import nearest
+from reflectree.rlm_ops.strategies.reflexion import Reflexion
 from reflectree.rlm_ops.task import Verifier
+
+if TYPE_CHECKING:
+    from reflectree.graphs.memory.access import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Setup:
         evaluators: The evaluators by variant, the plain one under ""; empty where the strategy asks for none.
         tools: The tools a run may use, by name.
         inner: The set-ups of nested runs, by the variant of *generate* that makes them.
+        memory: What the run recalls from and learns into; its blueprint then has a memory part.
     """
 
     blueprint: Blueprint
@@ -54,6 +60,7 @@ class Setup:
     on_nested: OnEvent | None = None
     tools: Mapping[str, Tool] = field(default_factory=dict)
     inner: Mapping[str, Setup] = field(default_factory=dict)
+    memory: Memory | None = None
 
     @property
     def policy(self) -> PolicyModel:
@@ -89,10 +96,21 @@ class Setup:
         if "aggregate" in uses:
             agents["aggregate"] = Aggregator(operators.aggregate, granularity, self.roles)
         if "enrich" in uses:
-            agents["enrich"] = Enricher(operators.enrich, tools=self.tools, models=self.roles)
+            agents["enrich"] = self._enricher()
         if self.evaluators:
             agents["evaluate"] = EvaluatorAgent(self.evaluators)
         return agents
+
+    def _enricher(self) -> Enricher:
+        """The enricher; for Reflexion the one that reflects on the attempt that has just failed."""
+        settings, part = self.blueprint.operators.enrich, self.blueprint.memory or DEFAULT
+        if not isinstance(self.blueprint.scheme.strategy, Reflexion):
+            return Enricher(settings, tools=self.tools, models=self.roles)
+        from reflectree.agents.memory.retrier import Retrier
+        from reflectree.graphs.memory.outcome import scoring_source
+
+        source = scoring_source(self) or "self"
+        return Retrier(settings, tools=self.tools, models=self.roles, window=part.window, source=source)
 
     def began(self, task: str | TaskInput) -> Began:
         """The first event of a run."""
@@ -136,6 +154,7 @@ def prepare(
     retries: Retries | None = None,
     on_event: OnEvent | None = None,
     on_nested: OnEvent | None = None,
+    memory: Any = None,
 ) -> Setup:
     """Validate everything before anything is paid for.
 
@@ -146,6 +165,8 @@ def prepare(
         BadInput: Something given cannot work; the message names the fix.
     """
     plan = blueprints.complete(blueprints.load(blueprint))
+    if memory is not None and plan.memory is None:
+        plan = plan.model_copy(update={"memory": DEFAULT})
     roles = _roles(policy, judge, models or {})
     if verifier is not None and not isinstance(verifier, Verifier):
         raise BadInput(f"verifier={verifier!r}: give one of reflectree.verifiers, for example verifiers.numeric(42)")
@@ -162,7 +183,22 @@ def prepare(
                 )
     scorer = evaluators.resolved(evaluator)  # once, for this run and those nested in it
     shared = _Shared(roles, read_tools(tools or ()), scorer, verifier, concurrency, oracle, retries, on_nested)
-    return shared.setup(plan, caps, seed, on_event)
+    setup = shared.setup(plan, caps, seed, on_event)
+    return setup if memory is None else _with_memory(setup, memory)
+
+
+def _with_memory(setup: Setup, memory: Any) -> Setup:
+    """The set-up with a memory, if it has what the blueprint wants to learn from.
+
+    Raises:
+        BadInput: It has not, or the memory is none.
+    """
+    from reflectree.graphs.memory.access import Memory
+    from reflectree.graphs.memory.outcome import check_memory
+
+    setup = replace(setup, memory=Memory.of(memory, oracle=setup.oracle))
+    check_memory(setup)
+    return setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +286,13 @@ def _check_roles(plan: Blueprint, roles: Mapping[str, PolicyModel]) -> None:
                     f"blueprint {plan.name}: operators.{op} wants a model for the role {role!r}: "
                     f'give models={{"{role}": ...}} (--role {role}=MODEL); {nearest(role, list(roles))}'
                 )
+    for stage in plan.memory.learn if plan.memory is not None else ():
+        role = stage.model
+        if role not in roles and role not in _OPTIONAL_ROLES:
+            raise BadInput(
+                f"blueprint {plan.name}: memory.learn wants a model for the role {role!r}: "
+                f'give models={{"{role}": ...}} (--role {role}=MODEL); {nearest(role, list(roles))}'
+            )
 
 
 def _tightest(*budgets: Budget) -> Budget:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -201,6 +202,11 @@ def _in_process(name: str, options: _Options) -> Any:
     if card is not None and card.kind == "policy":
         raise BadInput(f"{name} holds a policy, which scores nothing: give the folder of a value model")
     _need_torch(name)
+    if card is None and _writes(folder):  # its weights or its name say how it is read, or nothing does
+        from reflectree.models.neural.recognise import card_of
+        from reflectree.models.neural.weights import configuration
+
+        card_of(folder, configuration(folder), None, None, None, name)
 
     def load() -> Any:
         if card is not None and card.format == "countdown":
@@ -212,6 +218,15 @@ def _in_process(name: str, options: _Options) -> Any:
         return load_scorer(str(folder), device=options.device, dtype=options.dtype)
 
     return InProcessValues(load, name)
+
+
+def _writes(folder: FilePath) -> bool:
+    """Whether a folder's configuration is that of a language model, which scores nothing unless something says how."""
+    try:
+        (architecture,) = json.loads((folder / "config.json").read_bytes())["architectures"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return str(architecture).endswith("ForCausalLM")
 
 
 def _countdown(options: _Options) -> Any:

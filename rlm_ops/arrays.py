@@ -13,6 +13,7 @@ from typing import Any
 
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.events import Answered, Began, Row
+from reflectree.rlm_ops.reflected import Reflected
 from reflectree.rlm_ops.step import Path, Step
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
@@ -51,6 +52,7 @@ class NodeArrays:
         versions: How often a node was enriched, for those that were.
         notes: What was said beside a step: a critique, a thought, an observation.
         runs: The nested run a node holds, for those that hold one, and `traces` its events.
+        reflected: What the run has learnt, by stage.
         terminals: Nodes with an answer, pruned and failed ones not counted.
         best_terminal: The terminal whose own evaluations have the highest mean, the older one of equals.
         usage: The bill so far.
@@ -93,6 +95,7 @@ class NodeArrays:
         self.notes: dict[int, str] = {}
         self.runs: dict[int, str] = {}
         self.traces: dict[int, tuple[Row, ...]] = {}
+        self.reflected: dict[int, Reflected] = {}
         self.terminals: dict[int, None] = {}
         self.best_terminal: int | None = None
         self.usage: Usage = NO_USAGE
@@ -105,6 +108,8 @@ class NodeArrays:
         self._settled: dict[Key, int] = {}
         self._in_flight: dict[Key, int] = {}
         self._has_priors = False
+        self._recalled = ""
+        """What the run was shown of earlier runs' records."""
         self.calls_in_flight = 0
 
     def __len__(self) -> int:
@@ -218,7 +223,8 @@ class NodeArrays:
 
     def path(self, node: int) -> Path:
         """What an evaluator scores and a prompt is built from."""
-        return Path(self.task, self._steps_to(node), self.lessons)
+        notes = "\n".join(filter(None, (self._recalled, self.lessons))) if self._recalled else self.lessons
+        return Path(self.task, self._steps_to(node), notes)
 
     @property
     def lessons(self) -> str:

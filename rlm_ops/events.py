@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from reflectree.rlm_ops.errors import TraceError
+from reflectree.rlm_ops.reflected import Arm, Reflected
 from reflectree.rlm_ops.step import Granularity, Status
 from reflectree.rlm_ops.task import Example, Form
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
@@ -35,6 +36,8 @@ class Began:
         verifier: Name of the verifier (never its gold answer).
         ops: The operators that grow a node below the root, which together count against its width.
         backup: The rule by which values are backed up and its parameters, `{"rule": "max"}`; the mean where empty.
+        arm: Whether the run is shown what it recalled; a run of the control arm is not, and "" has no memory.
+        recalled: The records it recalled: id, kind and, where they are shown, text.
     """
 
     op: ClassVar[str] = "task"
@@ -55,6 +58,8 @@ class Began:
     verifier: str = ""
     seed: int = 0
     oracle: bool = False
+    arm: Arm = ""
+    recalled: tuple[dict[str, Any], ...] = ()
     seq: int = -1
 
 
@@ -225,10 +230,12 @@ class Answered:
     seq: int = -1
 
 
-Event: TypeAlias = Began | Grown | Evaluated | BackedUp | Pruned | Backtracked | Enriched | Failed | Answered
+Event: TypeAlias = (
+    Began | Grown | Evaluated | BackedUp | Pruned | Backtracked | Enriched | Failed | Reflected | Answered
+)
 
 _CLASSES: dict[str, type[Any]] = {
-    cls.op: cls for cls in (Began, Evaluated, BackedUp, Pruned, Backtracked, Enriched, Failed, Answered)
+    cls.op: cls for cls in (Began, Evaluated, BackedUp, Pruned, Backtracked, Enriched, Failed, Reflected, Answered)
 } | dict.fromkeys(("generate", "refine", "aggregate", "restructure"), Grown)
 
 
@@ -240,7 +247,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     cls: tuple((spec.name, _default(spec)) for spec in fields(cls) if spec.name not in ("seq", "op"))
     for cls in set(_CLASSES.values())
 }
-_TUPLES = frozenset({"nodes", "tools", "ops", "trace"})
+_TUPLES = frozenset({"nodes", "tools", "ops", "trace", "recalled", "items"})
 
 
 def to_row(event: Event) -> Row:
@@ -281,9 +288,12 @@ def from_row(row: Mapping[str, Any]) -> Event:
         if cls is Grown:
             values["op"] = op
             values["trace"] = tuple(values.get("trace", ()))
+        elif cls is Reflected:
+            values["items"] = tuple(values.get("items", ()))
         elif cls is Began:
             values["tools"] = tuple(values.get("tools", ()))
             values["ops"] = tuple(values.get("ops", ("generate",)))
+            values["recalled"] = tuple(values.get("recalled", ()))
             values["examples"] = tuple(Example(q, tuple(steps), a) for q, steps, a in values.get("examples", ()))
         event: Event = cls(**values)
     except (TypeError, ValueError) as error:

@@ -42,12 +42,13 @@ class Recall(Part):
         relevance: Least similarity to the task.
         worth: Least utility (`lift` only).
         probation: Most records among them that have not earned trust yet. Quarantined ones are never shown.
+        explore: Share of runs in which `worth` is not asked for, so that a record judged too soon gets another chance.
         pool: Records looked at, as a multiple of `limit`.
         same_task: Whether a record that knows the very task may be shown.
         control: Share of runs that are shown nothing, so that what memory is worth can be known.
     """
 
-    kinds: dict[Kind, int] = {"experience": 2, "reflection": 4, "concept": 4, "skill": 2}
+    kinds: dict[Kind, int] = Field(default={"experience": 2, "reflection": 4, "concept": 4, "skill": 2})
     limit: int = Field(default=6, ge=1, le=100)
     tokens: int = Field(default=1200, ge=1)
     weights: Weights = Weights()
@@ -56,8 +57,9 @@ class Recall(Part):
     diversity: float = Field(default=0.3, ge=0, le=1)
     decay: float = Field(default=0.005, ge=0, lt=1)
     relevance: float = Field(default=0.05, ge=0, le=1)
-    worth: float = Field(default=0.25, ge=0, le=1)
-    probation: int = Field(default=2, ge=0)
+    worth: float = Field(default=0.3, ge=0, le=1)
+    probation: int = Field(default=1, ge=0)
+    explore: float = Field(default=0.05, ge=0, le=1)
     pool: int = Field(default=4, ge=1, le=50)
     same_task: Literal["exclude", "allow"] = "exclude"
     control: float = Field(default=0.1, ge=0, le=1)
@@ -122,5 +124,5 @@ class Remember(Part):
         return self
 
 
-DEFAULT = Remember(learn=(Learn(how="experience"), Learn(how="reflect")))
+DEFAULT = Remember(learn=(Learn(how="experience", when="success"), Learn(how="reflect")))
 """What a memory is for where a run is given one and its blueprint says nothing of it."""

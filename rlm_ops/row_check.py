@@ -71,6 +71,17 @@ def _rows(value: Any) -> bool:
     return True
 
 
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _records(value: Any) -> bool:
+    """What was recalled; where the run was not shown it, without its text."""
+    return _objects(value) and all(
+        _text(item.get("id")) and _text(item.get("kind")) and _text(item.get("text", "")) for item in value
+    )
+
+
 def _usage(value: Any) -> bool:
     if not isinstance(value, list) or len(value) > 5:
         return False
@@ -104,6 +115,9 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "question": lambda value: _text(value) and bool(value.strip()),
     "seed": _whole,
     "tools": _texts,
+    "arm": lambda value: value in ("", "memory", "control"),
+    "recalled": _records,
+    "items": _objects,
     "trace": _rows,
     "usage": _usage,
     "value": _number,

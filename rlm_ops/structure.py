@@ -32,6 +32,7 @@ from reflectree.rlm_ops.events import (
     Pruned,
 )
 from reflectree.rlm_ops.in_flight import InFlight
+from reflectree.rlm_ops.reflected import REFLECT, Reflected, shown
 from reflectree.rlm_ops.step import Step
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
@@ -139,6 +140,7 @@ class ReasoningStructure(InFlight):
         self.width, self.root_width, self.depth_limit = event.width, event.root_width, event.depth
         self._ops = event.ops
         self._back_up = backup_rule(event.backup)
+        self._recalled = shown(event.arm, event.recalled)
         self._add_node((), Step(event.question), None)
         self.after.append(ROOT)
         self.ops.append("task")
@@ -268,6 +270,10 @@ class ReasoningStructure(InFlight):
         elif event.of in GROWING:
             self._refresh(node)
 
+    def _on_reflected(self, event: Reflected) -> None:
+        self._settle(REFLECT, (ROOT,), event.index, event.usage)
+        self.reflected[event.index] = event
+
     def _on_answered(self, event: Answered) -> None:
         self.answered = event
 
@@ -281,6 +287,7 @@ _APPLY: dict[type[Any], Callable[[ReasoningStructure, Any], None]] = {
     Backtracked: ReasoningStructure._on_backtracked,
     Enriched: ReasoningStructure._on_enriched,
     Failed: ReasoningStructure._on_failed,
+    Reflected: ReasoningStructure._on_reflected,
     Answered: ReasoningStructure._on_answered,
 }
 
@@ -288,7 +295,7 @@ _FOLDED = (
     *("began", "answered", "cursor", "parents", "children", "steps", "depth", "priors", "visits", "value_sum"),
     *("evaluations", "value_own", "least_own", "unbacked", "runs", "terminals", "usage", "applied", "_settled"),
     *("joined", "after", "ops", "hows", "backed", "preferences", "asides", "failures", "left", "versions", "notes"),
-    *("traces",),
+    *("traces", "reflected"),
 )
 
 

@@ -40,6 +40,7 @@ class Settings:
         concurrency: Calls in flight at once.
         blueprints: Digests by name, in the order of the table.
         reflectree: The version that ran.
+        memory: The memory that was recalled from, and its last event; "" is none, and is not written down.
     """
 
     taskset: str
@@ -55,10 +56,12 @@ class Settings:
     concurrency: int
     blueprints: dict[str, str]
     reflectree: str
+    memory: str = ""
 
     def to_header(self) -> dict[str, Any]:
         """The file's first line."""
-        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+        rows = {name: value for name, value in asdict(self).items() if name != "memory" or value}
+        return {"format": FORMAT, "version": VERSION, **rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +236,7 @@ def _check_same(path: str, header: Mapping[str, Any], settings: Settings) -> Non
     """Refuse to add to a file of other settings, and say which differ."""
     now, differing = settings.to_header(), list[str]()
     for spec in fields(Settings):
-        then, wanted = header.get(spec.name), now[spec.name]
+        then, wanted = header.get(spec.name), now.get(spec.name)
         if isinstance(then, dict) and isinstance(wanted, dict):
             changed = [name for name in wanted if name in then and then[name] != wanted[name]]
             if changed:

@@ -10,7 +10,9 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import reflectree
 from reflectree.agents import evaluators
@@ -30,6 +32,9 @@ from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput, ModelError
 from reflectree.rlm_ops.strategies import BestOfN, SelfConsistency
 from reflectree.rlm_ops.task import Task
+
+if TYPE_CHECKING:
+    from reflectree.graphs.memory.access import Memory
 
 OnOutcome = Callable[[Outcome, Result], None]
 
@@ -74,6 +79,7 @@ async def abench(
     judge: Any = None,
     models: Mapping[str, Any] | None = None,
     tools: Sequence[Any] | None = None,
+    memory: Any = None,
     seed: int = 0,
     concurrency: int = 8,
     retries: Retries | None = None,
@@ -95,6 +101,8 @@ async def abench(
         judge: The model that judges, where it is not the policy.
         models: Further models by the roles that blueprints name.
         tools: What *act* steps may call.
+        memory: What every run recalls from: a folder, a `Ledger` or a store. The tasks are test tasks, so that nothing
+            is written; only a `Memory` that says otherwise is used as it is.
         seed: Seed of all sampling.
         concurrency: Calls in flight at once.
         retries: How transient faults are tried again.
@@ -113,6 +121,7 @@ async def abench(
     scorer = evaluators.resolved(evaluator)
     model, examiner = resolve_policy(policy), None if judge is None else resolve_policy(judge)
     others = {role: resolve_policy(other) for role, other in (models or {}).items()}
+    known: Memory | None = None
     try:
         plans, budget, ids = line_up(wanted), Budget(tokens=tokens), _checked_ids(taskset)
         common: dict[str, Any] = {
@@ -128,6 +137,7 @@ async def abench(
         }
         for plan in plans:  # refused here, before anything is paid
             prepare(plan, verifier=taskset[0].verifier, **common)
+        common["memory"] = known = None if memory is None else _known(memory)
         settings = Settings(
             taskset=taskset.name,
             digest=taskset.digest,
@@ -142,6 +152,7 @@ async def abench(
             concurrency=concurrency,
             blueprints={plan.name: plan.digest for plan in plans},
             reflectree=reflectree.__version__,
+            memory="" if known is None else _state_of(known),
         )
         with BenchFile.open(out, settings) as file:
             if on_begin is not None:
@@ -158,6 +169,8 @@ async def abench(
                 await other.aclose()
         if scorer is not evaluator:
             await scorer.aclose()
+        if known is not None and isinstance(memory, str | os.PathLike):
+            known.close()
 
 
 def bench(taskset: TaskSet, wanted: Sequence[Any], **options: Any) -> Report:
@@ -199,7 +212,9 @@ async def _run(
         if left and not clock.is_time_for_another():
             return
         for plan in left:
-            result = await asolve(task, blueprint=plan, **common)
+            recalls_only = common["memory"] is not None and not common["memory"].writes
+            run_id = f"{plan.name}/{name}" if recalls_only else None  # a run's name is a seed of what it recalls
+            result = await asolve(task, blueprint=plan, run_id=run_id, **common)
             if result.stop_reason.startswith("model:"):
                 raise ModelError(
                     f"the model stopped answering ({result.stop_reason[6:]}) at task {name} under {plan.name}: "
@@ -210,6 +225,28 @@ async def _run(
             if on_outcome is not None:
                 on_outcome(outcome, result)
         clock.task_done()
+
+
+def _known(given: Any) -> Memory:
+    """The memory to recall from; what is no `Memory` that says otherwise is not written into.
+
+    Raises:
+        BadInput: There is none.
+    """
+    from reflectree.graphs.memory.access import Memory
+
+    if isinstance(given, Memory):
+        return given
+    if isinstance(given, str | os.PathLike) and not (Path(given) / "ledger.jsonl").is_file():
+        raise BadInput(f"there is no memory at {given}: runs make one, reflectree solve ... --memory {given}")
+    return replace(Memory.of(given), split="test")
+
+
+def _state_of(memory: Memory) -> str:
+    """Which memory it is, and its last event: as it was then is part of what is measured."""
+    ledger = memory.ledger
+    last = ledger.state.seq
+    return f"{ledger.log.book if ledger.log is not None else 'memory'}@{last}"
 
 
 def _checked_ids(taskset: TaskSet) -> list[str]:

@@ -64,6 +64,6 @@ def _guess(folder: Path, config: Any, kind: Kind | None, format: str | None, nam
     if guessed is None:
         raise BadInput(
             f"{name} is a {architecture or 'model'} without a card: say how it is read with a format, one of "
-            f"{', '.join((*SAYING, 'pair'))}"
+            f"{', '.join((*SAYING, 'pair'))}; or make a value model of it with reflectree train value"
         )
     return kind or guessed[0], format or guessed[1]

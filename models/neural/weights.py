@@ -91,6 +91,8 @@ def load_tokenizer(folder: str | Path) -> Any:
         raise BadInput(f"{folder} has no tokenizer that can be loaded ({first}): save it beside the weights") from error
     if not tokenizer.is_fast:
         raise BadInput(f"{folder} has no fast tokenizer: save tokenizer.json beside the weights")
+    # What is too long is refused by what reads the tokens; the library's word on it would be said as well, once.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
 
 

@@ -18,6 +18,7 @@ from reflectree.rlm_ops.strategies.mctsr import MCTSr
 from reflectree.rlm_ops.strategies.operator_mcts import OperatorMCTS
 from reflectree.rlm_ops.strategies.react import ReAct
 from reflectree.rlm_ops.strategies.refinement import SelfRefine
+from reflectree.rlm_ops.strategies.reflexion import Reflexion
 from reflectree.rlm_ops.strategies.rstar import RStar
 from reflectree.rlm_ops.strategies.rstar_math import RStarMath
 from reflectree.rlm_ops.strategies.sampling import BestOfN, ChainOfThought, SelfConsistency
@@ -43,6 +44,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         LlamaBerry,
         LeastToMost,
         ReAct,
+        Reflexion,
         RStar,
         RStarMath,
         ABMCTS,
@@ -72,6 +74,7 @@ __all__ = [
     "RStar",
     "RStarMath",
     "ReAct",
+    "Reflexion",
     "SelfConsistency",
     "SelfRefine",
     "Strategy",

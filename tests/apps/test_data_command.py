@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.apps.conftest import Cli
 
+from reflectree.apps.dataview import Show
 from reflectree.models.loopback_process import Remote
 from reflectree.testing import LoopbackServer
 from reflectree.training.buffer import ReplayBuffer
@@ -129,6 +130,30 @@ def test_what_cannot_work_is_one_line(
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_model_that_is_not_there_binds_nobody(
+    cli: Cli, taskset: Path, model: str, scorer: str, tmp_path: Path
+) -> None:
+    command = ("data", "generate", taskset, "-o", tmp_path / "data", "-e", scorer, *COMMON)
+    wrong = cli(*command, "-m", model.replace("#loopback", "#loopbak"))
+    assert wrong.code == 4
+    assert "has no model" in wrong.err
+    assert cli(*command, "-m", model).code == 0
+
+
+def test_ctrl_c_while_labelling_says_how_to_go_on(
+    cli: Cli, taskset: Path, model: str, scorer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "data"
+    assert cli("data", "generate", taskset, "-o", out, "-m", model, "-e", scorer, *COMMON).code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(Show, "trace", lambda *given: os.kill(os.getpid(), signal.SIGINT))
+        done = cli("data", "label", out, "-l", "outcome")
+    assert done.code == 130
+    assert "interrupted, what is done is kept" in done.err
+    assert cli("data", "label", out, "-l", "outcome").code == 0
+    assert ReplayBuffer(out / "buffer").stats()["samples"] > 0
 
 
 @pytest.mark.slow

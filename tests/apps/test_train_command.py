@@ -71,6 +71,7 @@ def test_reinforcement_learning_pauses_at_a_cap_and_goes_on(cli: Cli, base: Path
     done = cli(*command)
     assert done.code == 0
     assert "2 iterations" in done.out
+    assert "Writing" not in done.err  # transformers has a bar of its own for each save
 
 
 def test_a_grader_takes_the_verifiers_place(cli: Cli, base: Path, tasks: Path, tmp_path: Path) -> None:
@@ -108,6 +109,68 @@ def test_a_setting_that_is_unknown_names_itself(cli: Cli, base: Path, tasks: Pat
     done = cli("train", "grpo", "--tasks", tasks, "--base", base, "--out", tmp_path / "o", "-s", "sample=3")
     assert done.code == 2
     assert "sample" in done.err
+
+
+@pytest.mark.parametrize("name", ["sft", "grpo"])
+def test_an_unknown_setting_is_one_line_with_those_there_are(
+    name: str, cli: Cli, base: Path, buffer: Path, tasks: Path, tmp_path: Path
+) -> None:
+    source = ("--buffer", buffer) if name == "sft" else ("--tasks", tasks)
+    listed = json.loads(cli("train", "--json").out)[name]["settings"]
+    done = cli("train", name, *source, "--base", base, "--out", tmp_path / "o", "-s", "surprise=3")
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    assert "surprise" in line
+    assert "known: " in line
+    assert all(setting in line for setting in listed)
+
+
+def test_the_folder_of_data_generate_will_do(cli: Cli, base: Path, buffer: Path, tmp_path: Path) -> None:
+    buffer.rename(tmp_path / "moved")
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "job.json").write_text("{}")
+    (tmp_path / "moved").rename(tmp_path / "job" / "buffer")
+    done = cli(
+        "train", "sft", "--buffer", tmp_path / "job", "--base", base, "--out", tmp_path / "o", "-s", "max_steps=1",
+        "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.data["samples"] == 6
+
+
+def test_a_grader_that_is_not_there_is_said_before_a_model_is_loaded(cli: Cli, tasks: Path, tmp_path: Path) -> None:
+    given = ("--tasks", tasks, "--base", "nowhere", "--out", tmp_path / "o", "--grader", tmp_path / "no.yaml")
+    done = cli("train", "rft", *given)
+    assert done.code == 2
+    assert "cannot read the grader" in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_loss_that_is_no_number_is_5(cli: Cli, base: Path, buffer: Path, tmp_path: Path) -> None:
+    done = cli(
+        "train", "sft", "--buffer", buffer, "--base", base, "--out", tmp_path / "o", "-s", "lr=1e30", "-s",
+        "max_steps=20", "-s", "clip=1e9",
+    )  # fmt: skip
+    assert done.code == 5
+    assert "lower lr" in done.err
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("name", ["train", "loop"])
+def test_help_tells_the_exit_codes(name: str, cli: Cli) -> None:
+    assert "5 the loss is no number" in " ".join(cli(name, "--help").out.split())
+
+
+def test_ctrl_c_says_how_to_go_on(
+    cli: Cli, base: Path, buffer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: ReplayBuffer, kind: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReplayBuffer, "read", interrupted)
+    done = cli("train", "sft", "--buffer", buffer, "--base", base, "--out", tmp_path / "o")
+    assert done.code == 130
+    assert "go on with" in done.err
 
 
 def test_a_loop_that_cannot_work_is_refused(cli: Cli, tasks: Path, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_every_blueprint_has_a_row_and_a_card() -> None:
     rows = re.findall(
         r"^\| `([\w-]+)` \|", (DOCS / "blueprints.md").read_text().split("## One changed line")[0], re.MULTILINE
     )
-    cards = re.findall(r"^### .*\(`([\w-]+)`\)", (DOCS / "fidelity.md").read_text().split("\n## Formulas")[0], re.MULTILINE)
+    systems = (DOCS / "fidelity.md").read_text().split("\n## Formulas")[0]
+    cards = re.findall(r"^### .*\(`([\w-]+)`\)", systems, re.MULTILINE)
     assert sorted(rows) == sorted(cards) == blueprints.names()
     assert rows == cards  # in one order

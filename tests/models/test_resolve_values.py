@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from tests.support.tiny_models import tiny_causal_lm
 
 import reflectree
 from reflectree.models.calling import Retries
@@ -83,6 +84,14 @@ def test_a_model_is_returned_as_it_is() -> None:
     assert asyncio.run(check_values(mine)) == "mine: ready (it cannot be asked without a call)"
     with pytest.raises(BadInput, match="takes no retries"):
         value_model(mine, retries=Retries())
+
+
+def test_a_language_model_that_nothing_says_how_to_read_is_refused_at_once(tmp_path: FilePath) -> None:
+    tiny_causal_lm(tmp_path / "base", hidden=16, layers=1)
+    with pytest.raises(BadInput, match="LlamaForCausalLM without a card"):
+        value_model(tmp_path / "base")
+    (tmp_path / "base").rename(tmp_path / "math-shepherd")  # what a published one is called
+    assert isinstance(value_model(tmp_path / "math-shepherd"), InProcessValues)
 
 
 def test_a_folder_is_looked_at_and_not_loaded(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,11 @@ HEAVY = OPTIONAL | {"aiohttp", "langchain_core", "langgraph", "numpy", "pydantic
 
 EVERY_MODULE = """
 import importlib, pkgutil, reflectree
+# what is loaded only once a model is
+ROOMS = ("models.neural", "models.serving", "training.trainers", "training.countdown")
+TORCH = tuple(f"reflectree.{room}." for room in ROOMS)
 for module in pkgutil.walk_packages(reflectree.__path__, "reflectree."):
-    heavy = module.name.startswith(("reflectree.models.neural.", "reflectree.training.trainers."))
-    if not module.name.endswith("__main__") and not heavy and not module.name.startswith("reflectree.models.serving."):
+    if not module.name.endswith("__main__") and not module.name.startswith(TORCH):
         importlib.import_module(module.name)
 """
 

@@ -24,6 +24,7 @@ from reflectree.rlm_ops.events import (
     Grown,
     Pruned,
 )
+from reflectree.rlm_ops.reflected import REFLECT, Reflected
 from reflectree.rlm_ops.strategies.operator_priors import Transition, features
 from reflectree.rlm_ops.strategies.operator_priors import transitions as _transitions
 from reflectree.rlm_ops.structure import ROOT, ReasoningStructure
@@ -39,7 +40,8 @@ def told(source: Source) -> Iterator[Told]:
     live = ReasoningStructure()
     for event in source.trace:
         live.apply(event)
-        if not isinstance(event, Began | Answered):
+        learns = isinstance(event, Failed) and event.of == REFLECT  # what a run learns is no part of its search
+        if not (learns or isinstance(event, Began | Reflected | Answered)):
             name = event.of if isinstance(event, Failed) else event.op
             yield name, _arguments(event), _outcome(event, live)
 

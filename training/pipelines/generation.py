@@ -20,7 +20,7 @@ from reflectree.graphs.tasksets.published import PUBLISHED
 from reflectree.models.base import PolicyModel
 from reflectree.models.calling import Retries
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.errors import BadInput, ModelRejected, ModelUnreachable
 from reflectree.rlm_ops.task import Task
 from reflectree.training import filters as rules
 from reflectree.training.buffer import ReplayBuffer
@@ -32,6 +32,7 @@ from reflectree.training.pipelines.report import GenerationReport
 from reflectree.training.pipelines.runs import Settings
 from reflectree.training.pipelines.session import Generation, OnBegin, OnRun
 from reflectree.training.samples import Split
+from reflectree.training.shards import arrow
 from reflectree.training.splits import Splits, TestTaskRefused
 
 RECURSION_LIMIT = 10_000_000
@@ -138,24 +139,29 @@ async def agenerate(
     )  # fmt: skip
     if labels:  # refused before anything is paid
         Labelling(labels, policy=setup.policy)
+        arrow()
     writer = _writer(recipe, completer) if labels and wants_completions(labels) else contextlib.nullcontext()
     with JobFolder.open(out, settings) as job:
-        async with _runner(recipe, job, ray, ray_workers or parallel) as runner, writer as model:
-            label = None
-            if labels:
-                folder = job.path / "rollouts"
-                label = Labelling(labels, policy=model, rollouts=rollouts, retries=retries, folder=folder)
-            session = Generation(
-                tasks, job, runner, caps, splits=division, only=only, runs=runs, seed=seed, parallel=parallel,
-                label=label, filters=filters, buffer=store, round=round, on_begin=on_begin, on_run=on_run,
-            )  # fmt: skip
-            try:
-                graph = session.graph().compile(name="reflectree:data_generation")
-                await graph.ainvoke({"batch": [], "rows": [], "dropped": {}}, {"recursion_limit": RECURSION_LIMIT})
-            finally:
-                await session.aclose()
-            assert session.report is not None, "the graph ends with its report"
-            return session.report
+        try:
+            async with _runner(recipe, job, ray, ray_workers or parallel) as runner, writer as model:
+                label = None
+                if labels:
+                    folder = job.path / "rollouts"
+                    label = Labelling(labels, policy=model, rollouts=rollouts, retries=retries, folder=folder)
+                session = Generation(
+                    tasks, job, runner, caps, splits=division, only=only, runs=runs, seed=seed, parallel=parallel,
+                    label=label, filters=filters, buffer=store, round=round, on_begin=on_begin, on_run=on_run,
+                )  # fmt: skip
+                try:
+                    graph = session.graph().compile(name="reflectree:data_generation")
+                    await graph.ainvoke({"batch": [], "rows": [], "dropped": {}}, {"recursion_limit": RECURSION_LIMIT})
+                finally:
+                    await session.aclose()
+                assert session.report is not None, "the graph ends with its report"
+                return session.report
+        except (ModelRejected, ModelUnreachable):
+            job.forget()
+            raise
 
 
 def generate(tasks: Sequence[Task], out: str | os.PathLike[str], **options: Any) -> GenerationReport:

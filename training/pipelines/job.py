@@ -59,6 +59,7 @@ class JobFolder:
         self.elapsed = 0.0
         self.labelling = NO_USAGE
         self._session = uuid.uuid4().hex[:8]
+        self._fresh = False
 
     @classmethod
     @contextlib.contextmanager
@@ -80,8 +81,9 @@ class JobFolder:
         except OSError as error:
             raise BadInput(f"cannot write {folder}: {error.strerror}; choose another folder") from error
         try:
-            _begin(folder, settings)
+            fresh = _begin(folder, settings)
             job = cls(folder)
+            job._fresh = fresh
             job._recollect()
             yield job
         finally:
@@ -128,6 +130,15 @@ class JobFolder:
         """Write the report, whole."""
         replace_json(self.path / "report.json", data)
 
+    def forget(self) -> None:
+        """Hold nobody to settings under which nothing was made: those of a model that refuses every request, say.
+
+        A job that an earlier session began, or in which anything is finished, stays as it is.
+        """
+        if self._fresh and not self.bill and self.labelling == NO_USAGE:
+            for path in (self.path / "job.json", *self.path.glob(f"{self.checkpoint.name}*")):
+                path.unlink(missing_ok=True)
+
     def _bill(self, entry: Entry) -> None:
         append_line(self.path / "bill.jsonl", entry.to_row())
         self.bill[entry.run] = entry
@@ -161,7 +172,8 @@ class JobFolder:
                 )
 
 
-def _begin(folder: Path, settings: Settings) -> None:
+def _begin(folder: Path, settings: Settings) -> bool:
+    """Begin a job, or see that the one that is there is the same; whether it is new."""
     file, wanted = folder / "job.json", {"format": FORMAT, "version": VERSION, **asdict(settings)}
     (folder / "traces").mkdir(exist_ok=True)
     try:
@@ -170,7 +182,7 @@ def _begin(folder: Path, settings: Settings) -> None:
         if any((folder / "traces").iterdir()):
             raise BadInput(f"{folder} holds traces of something else: choose another folder") from None
         replace_json(file, wanted)
-        return
+        return True
     except ValueError as error:
         raise BadInput(f"{file} is damaged: move it away, or choose another folder") from error
     if not isinstance(then, dict) or then.get("format") != FORMAT:
@@ -182,6 +194,7 @@ def _begin(folder: Path, settings: Settings) -> None:
     if differing:
         said = "; ".join(f"{name} {_brief(then.get(name))}, not {_brief(now[name])}" for name in differing)
         raise TraceError(f"{folder} holds data of other settings ({said}): ask for the same, or use another folder")
+    return False
 
 
 def _brief(value: Any) -> str:

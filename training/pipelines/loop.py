@@ -8,8 +8,10 @@ written down, each stage resumes by itself, and the same call goes on where a ki
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -26,9 +28,11 @@ from reflectree.graphs import blueprints
 from reflectree.graphs.benching import abench
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.tasksets.base import Entry, TaskSet
+from reflectree.models.resolve import policy as policy_model
 from reflectree.models.resolve_values import value_model
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput, RunLocked, TraceError
+from reflectree.rlm_ops.extras import require
 from reflectree.rlm_ops.statistics import paired_bootstrap
 from reflectree.rlm_ops.task import Task
 from reflectree.training import filters as rules
@@ -37,6 +41,7 @@ from reflectree.training.buffer import ReplayBuffer
 from reflectree.training.files import replace_json
 from reflectree.training.pipelines.generation import agenerate
 from reflectree.training.pipelines.plan import LoopPlan, is_preset, read_plan
+from reflectree.training.shards import arrow
 from reflectree.training.splits import Splits
 
 OnStage = Callable[[int, str, dict[str, Any]], None]
@@ -118,6 +123,15 @@ async def aloop(
         )
     if without := next((task for task in parts["train"] + parts["valid"] if task.verifier is None), None):
         raise BadInput(f"the task {without.id or without.question[:40]!r} has no verifier, so nothing can grade it")
+    for module in ("torch", "transformers", "trl"):  # what is missing is said before the first search is paid
+        if importlib.util.find_spec(module) is None:
+            require(module, "training", "the loop")
+    arrow()
+    if chosen.measure is not None:
+        blueprints.load(chosen.measure)
+    policy_model(f"local/{base}")  # nothing is loaded yet: a folder that holds no model is found before it is searched
+    if value is not None:
+        value_model(value)
     async with _held(folder):
         session = _Loop(folder, chosen, parts, division, str(base), value, cap or Budget(), on_stage, on_progress)
         graph = session.graph().compile(name="reflectree:loop")
@@ -185,7 +199,7 @@ class _Loop:
                 then = known["asked"]
             except (ValueError, KeyError) as error:
                 raise BadInput(f"{path} is damaged: move it away, or choose another folder") from error
-            if then != asked:
+            if then != asked and (self.folder / "round-0").exists():
                 differing = next(name for name in asked if then.get(name) != asked[name])
                 raise TraceError(f"{self.folder} holds a loop of another {differing}: ask for the same, or use another")
             self.report = LoopReport(**{**known["report"], "folder": str(self.folder), "paused": None})
@@ -252,9 +266,9 @@ class _Loop:
         if is_preset(trained):
             from reflectree.training.trainers.rl.run import run
 
-            found = await asyncio.to_thread(
+            found = await self._aside(
+                number, "train_policy", "on_iteration",
                 run, trained.by, self.parts["train"], self.report.policy, out, trained.settings,
-                on_iteration=lambda history: self._tell(number, "train_policy", history),
             )  # fmt: skip
             row["policy"] = {"by": trained.by, "folder": str(out), "history": found.history}
         else:
@@ -262,9 +276,9 @@ class _Loop:
             if not samples:
                 row["policy"] = {"by": trained.by, "folder": None, "why": "no sample to learn from"}
             else:
-                made = await asyncio.to_thread(
+                made = await self._aside(
+                    number, "train_policy", "on_progress",
                     trainers.train, trained.by, samples, self.report.policy, out, trained.settings,
-                    on_progress=lambda progress: self._tell(number, "train_policy", progress),
                 )  # fmt: skip
                 row["policy"] = {"by": trained.by, "folder": str(out), "samples": made.samples,
                                  "loss": [made.loss_first, made.loss_last], "tokens": made.tokens}  # fmt: skip
@@ -284,9 +298,10 @@ class _Loop:
         else:
             out = self.folder / f"round-{number}" / "value"
             start = self.report.value if self.plan.value_from == "kept" else None
-            made = await asyncio.to_thread(
+            made = await self._aside(
+                number, "train_value", "on_progress",
                 trainers.train, wanted.by, samples, start or row["policy"]["folder"] or self.report.policy, out,
-                wanted.settings, on_progress=lambda progress: self._tell(number, "train_value", progress),
+                wanted.settings,
             )  # fmt: skip
             row["value"] = {"by": wanted.by, "folder": str(out), "samples": made.samples,
                             "loss": [made.loss_first, made.loss_last], "tokens": made.tokens}  # fmt: skip
@@ -377,6 +392,21 @@ class _Loop:
     def _tell(self, number: int, stage: str, what: Any) -> None:
         if self.on_progress is not None:
             self.on_progress(number, stage, what)
+
+    async def _aside(self, number: int, stage: str, told: str, train: Callable[..., Any], *given: Any) -> Any:
+        """Train in a thread, which ends at its next word once this is cancelled: Ctrl-C does not wait for the end."""
+        stop = threading.Event()
+
+        def tell(what: Any) -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+            self._tell(number, stage, what)
+
+        try:
+            return await asyncio.to_thread(train, *given, **{told: tell})
+        except asyncio.CancelledError:
+            stop.set()
+            raise
 
     def _late(self) -> bool:
         return self.cap.seconds is not None and self.before + time.monotonic() - self.begun >= self.cap.seconds

@@ -9,9 +9,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reflectree.rlm_ops.errors import BadInput
+from reflectree.training.filters import read as read_filter
 from reflectree.training.labels import named
 from reflectree.training.trainers import TRAINERS
 from reflectree.training.trainers.rl.presets import PRESETS
+from reflectree.training.trainers.rl.presets import settings as preset
+from reflectree.training.trainers.settings import settings_of
 
 
 class _Part(BaseModel):
@@ -81,13 +84,18 @@ class LoopPlan(_Part):
             known = {name for name, spec in TRAINERS.items() if spec.makes == "policy"} | set(PRESETS)
             if trained.by not in known:
                 raise ValueError(f"{phase}.by is one of {', '.join(sorted(known))}, not {trained.by!r}")
-        if self.value is not None and TRAINERS.get(self.value.by) is None:
-            raise ValueError(f"value.by is a trainer of a scorer, not {self.value.by!r}")
-        for name in self.labels:
-            try:
+        scorers = [name for name, spec in TRAINERS.items() if spec.makes != "policy"]
+        if self.value is not None and self.value.by not in scorers:
+            raise ValueError(f"value.by is one of {', '.join(scorers)}, which make a scorer, not {self.value.by!r}")
+        try:
+            for trained in filter(None, (self.sft, self.rl, self.value)):
+                _check_settings(trained)
+            for name in self.labels:
                 named(name)
-            except BadInput as error:
-                raise ValueError(str(error)) from error
+            for rule in self.filters:
+                read_filter(rule)
+        except BadInput as error:
+            raise ValueError(str(error)) from error
         return self
 
     def phase(self, number: int) -> str:
@@ -104,8 +112,22 @@ def is_preset(trained: Trained) -> bool:
     return trained.by in PRESETS and trained.by not in TRAINERS
 
 
+def _check_settings(trained: Trained) -> None:
+    """Find what is wrong with a trainer's settings now, and not when the rounds before it are paid.
+
+    Raises:
+        BadInput: A name is unknown or a number is out of range.
+    """
+    if is_preset(trained):
+        preset(trained.by, **trained.settings)
+    else:
+        settings_of(TRAINERS[trained.by].settings, trained.settings, trained.by)
+
+
 def read_plan(source: LoopPlan | dict[str, Any] | str | Path | None, **changes: Any) -> LoopPlan:
     """The plan that data, or a YAML or JSON file, stands for, with changes.
+
+    A change of one setting of a training leaves its others as they are.
 
     Raises:
         BadInput: It stands for none.
@@ -124,8 +146,20 @@ def read_plan(source: LoopPlan | dict[str, Any] | str | Path | None, **changes: 
     if not isinstance(given, dict):
         raise BadInput(f"{source} holds no plan: write an object such as 'rounds: 3'")
     try:
-        return LoopPlan(**{**given, **changes})
+        return LoopPlan(**{**given, **{name: _changed(name, given, change) for name, change in changes.items()}})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise BadInput(f"the plan of the loop: {where + ': ' if where else ''}{first['msg']}") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise BadInput(f"the plan of the loop: {where + ': ' if where else ''}{said}") from error
+
+
+def _changed(name: str, given: dict[str, Any], change: Any) -> Any:
+    """What becomes of a field of the plan: a change of a training is laid over the one that is there."""
+    if name not in ("sft", "rl", "value") or not isinstance(change, dict):
+        return change
+    there = given.get(name) or LoopPlan.model_fields[name].default.model_dump()
+    if not isinstance(there, dict) or change.get("by", there.get("by")) != there.get("by"):
+        return change  # another trainer has other settings
+    settings = {**(there.get("settings") or {}), **(change.get("settings") or {})}
+    return {**there, **change, "settings": settings}

@@ -19,7 +19,7 @@ from reflectree.graphs.tasksets.base import Entry, TaskSet
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.models.loopback_process import Remote
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import BadInput, ModelError, ModelRejected, RunLocked, TraceError
+from reflectree.rlm_ops.errors import BadInput, MissingExtra, ModelError, ModelRejected, RunLocked, TraceError
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.trace import Trace
 from reflectree.training.buffer import ReplayBuffer
@@ -224,6 +224,15 @@ def test_what_cannot_work_is_refused_before_anything_is_paid(
     with pytest.raises(BadInput, match=said):
         made(tmp_path / "job", policy=policy, **options)
     assert policy.requests == []
+
+
+def test_a_missing_package_is_said_before_anything_is_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = ScriptedPolicy(say)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtra, match="needs pyarrow"):
+        made(tmp_path / "job", policy=policy, labels=["outcome"], buffer=tmp_path / "buffer")
+    assert not policy.requests
+    assert not (tmp_path / "job").exists()
 
 
 def test_other_settings_do_not_belong_into_the_folder(tmp_path: Path) -> None:

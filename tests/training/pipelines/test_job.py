@@ -82,3 +82,24 @@ def test_names_are_fit_for_files_and_tell_tasks_and_seeds_apart() -> None:
     assert len(set(names)) == len(names)
     assert names[0].startswith("etc-pass-wd-")
     assert all(name.endswith(("-s1", "-s2")) and "/" not in name and len(name) < 90 for name in names)
+
+
+def test_settings_under_which_nothing_was_made_hold_nobody(tmp_path: Path) -> None:
+    other = Settings(blueprint={"name": "cot"}, policy="another")
+    with JobFolder.open(tmp_path, SETTINGS) as job:
+        job.checkpoint.write_bytes(b"")
+        job.forget()
+    with JobFolder.open(tmp_path, other) as job:
+        assert not job.checkpoint.exists()
+    with JobFolder.open(tmp_path, other) as job:  # begun by an earlier session: its runs may have been paid for
+        job.forget()
+    with pytest.raises(TraceError, match="other settings"), JobFolder.open(tmp_path, SETTINGS):
+        pass
+
+
+def test_settings_under_which_something_was_made_stay(tmp_path: Path) -> None:
+    with JobFolder.open(tmp_path, SETTINGS) as job:
+        job.finish(trace("a"), 1.0)
+        job.forget()
+    with JobFolder.open(tmp_path, SETTINGS) as job:
+        assert set(job.bill) == {"a"}

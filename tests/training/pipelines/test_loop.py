@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from tests.support.tiny_models import tiny_causal_lm
 
 from reflectree.rlm_ops import verifiers
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import BadInput, TraceError
+from reflectree.rlm_ops.errors import BadInput, MissingExtra, TraceError
 from reflectree.rlm_ops.task import Task
 from reflectree.training import trainers
 from reflectree.training.pipelines.loop import LoopReport, aloop
@@ -92,7 +94,48 @@ async def test_what_cannot_work_is_refused_before_anything_is_done(tmp_path: Pat
     unjudged = [Task(f"Say {letter}") for letter in LETTERS]
     with pytest.raises(BadInput, match="has no verifier"):
         await aloop(unjudged, tmp_path / "a", base="nowhere", splits=HALVES)
+    with pytest.raises(BadInput, match="there is no folder nowhere"):
+        await aloop(TASKS, tmp_path / "a", base="nowhere", splits=HALVES)
+    tiny_causal_lm(tmp_path / "base", hidden=16, layers=1)
+    with pytest.raises(BadInput, match="unknown value model 'nowhere'"):
+        await aloop(TASKS, tmp_path / "a", base=tmp_path / "base", value="nowhere", splits=HALVES)
+    with pytest.raises(BadInput, match="magic"):
+        await aloop(TASKS, tmp_path / "a", base=tmp_path / "base", plan={"measure": "magic"}, splits=HALVES)
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("missing", ["torch", "trl", "pyarrow"])
+async def test_a_missing_package_is_said_before_anything_is_paid(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtra, match=f"needs {missing}"):
+        await aloop(TASKS, tmp_path / "a", base="nowhere", splits=HALVES)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.slow
+async def test_a_cancelled_loop_does_not_wait_for_the_end_of_its_training(base: Path, tmp_path: Path) -> None:
+    begun = asyncio.Event()
+    here = asyncio.get_running_loop()
+    updates: list[int] = []
+
+    def told(number: int, stage: str, what: Any) -> None:
+        if stage == "train_policy":
+            updates.append(what.step)
+            here.call_soon_threadsafe(begun.set)
+
+    plan = read_plan(PLAN, sft={"by": "expert-iteration", "settings": {"max_steps": 100_000, "valid": 0}})
+    loop = asyncio.create_task(
+        aloop(TASKS, tmp_path / "loop", base=base, plan=plan, splits=HALVES, on_progress=told)
+    )  # fmt: skip
+    await asyncio.wait_for(begun.wait(), 60)
+    loop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loop
+    await here.shutdown_default_executor()  # what asyncio.run waits for
+    assert 0 < updates[-1] < 1000
+    assert (tmp_path / "loop" / "round-0" / "policy.partial").is_dir()
 
 
 @pytest.mark.parametrize(
@@ -101,6 +144,11 @@ async def test_what_cannot_work_is_refused_before_anything_is_done(tmp_path: Pat
         ({"rounds": 0}, "rounds"),
         ({"sft": {"by": "magic"}}, "sft.by is one of"),
         ({"value": {"by": "grpo"}}, "value.by"),
+        ({"value": {"by": "sft"}}, "which make a scorer"),
+        ({"rl": {"by": "grpo", "settings": {"group": 2}}}, "group: Extra inputs are not permitted; known: credit"),
+        ({"sft": {"by": "sft", "settings": {"epochs": -1}}}, "setting 'epochs' of trainer 'sft'"),
+        ({"value": {"by": "value", "settings": {"epoch": 1}}}, "setting 'epoch' of trainer 'value'"),
+        ({"filters": ["magic"]}, "no filter 'magic'"),
         ({"labels": ["gold"]}, "unknown label"),
         ({"surprise": 1}, "surprise"),
     ],
@@ -117,3 +165,13 @@ def test_a_plan_may_be_a_file(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("- rounds\n")
     with pytest.raises(BadInput, match="holds no plan"):
         read_plan(tmp_path / "plan.yaml")
+
+
+def test_a_change_of_one_setting_leaves_the_others(tmp_path: Path) -> None:
+    given = {"sft": {"by": "sft", "settings": {"lr": 0.001, "epochs": 2}}}
+    plan = read_plan(given, sft={"settings": {"epochs": 3}}, rl={"settings": {"iterations": 5}})
+    assert plan.sft.settings == {"lr": 0.001, "epochs": 3}
+    assert (plan.rl.by, plan.rl.settings) == ("grpo", {"iterations": 5})
+    assert read_plan(given, sft={"by": "expert-iteration"}).sft.settings == {}
+    with pytest.raises(BadInput, match="the plan of the loop: setting 'epochs' of trainer 'sft'"):
+        read_plan(given, sft={"settings": {"epochs": -1}})

@@ -128,5 +128,6 @@ def settings(preset: str, **changes: Any) -> Settings:
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise BadInput(f"{preset}: {where + ': ' if where else ''}{first['msg']}") from error
+            hint = f"; known: {', '.join(Settings.model_fields)}" if first["type"] == "extra_forbidden" else ""
+            raise BadInput(f"{preset}: {where + ': ' if where else ''}{first['msg']}{hint}") from error
         raise

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from reflectree.models.neural.weights import quiet
 from reflectree.models.scoring.card import Card
 from reflectree.models.scoring.items import Scorer
 from reflectree.rlm_ops.errors import BadInput
@@ -213,8 +214,9 @@ class _Saved:
         fresh = self.folder.with_name(f".{self.folder.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        self.updater.model.save_pretrained(fresh, safe_serialization=True)
-        self.updater.tokenizer.save_pretrained(fresh)
+        with quiet():
+            self.updater.model.save_pretrained(fresh, safe_serialization=True)
+            self.updater.tokenizer.save_pretrained(fresh)
         card.save(fresh)
         parts: dict[str, Any] = {"optimizer": self.updater.optimizer.state_dict()}
         if self.updater.critic is not None:
