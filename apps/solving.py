@@ -16,7 +16,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model", "-m", metavar="MODEL", rich_help_panel=_MODEL,
-        help="embedded (default), openai/NAME, ollama/NAME, vllm/NAME, litellm/PROVIDER/NAME, "
+        help="embedded (default), openai/NAME, ollama/NAME, vllm/NAME, litellm/PROVIDER/NAME, local/FOLDER, "
         "http://HOST:PORT/v1#NAME; with --base-url any name.",
     ),
 ]  # fmt: skip

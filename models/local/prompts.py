@@ -15,7 +15,7 @@ from typing import Any
 from reflectree.models.base import Message, Request
 from reflectree.models.scoring.card import Card
 from reflectree.models.scoring.template import STEP_END, StepTemplate, plain_ids, special_id
-from reflectree.rlm_ops.errors import BadInput, ModelRejected
+from reflectree.rlm_ops.errors import ModelRejected
 from reflectree.rlm_ops.extras import require
 from reflectree.rlm_ops.step import Path
 

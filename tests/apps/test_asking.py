@@ -9,7 +9,9 @@ from reflectree.rlm_ops.errors import BadInput
 
 
 def test_options_survive_being_remembered() -> None:
-    options = RunOptions(question="What?", model="embedded", price=(0.25, 2.0), calls=7, verifier="exact:4")
+    options = RunOptions(
+        question="What?", model="embedded", price=(0.25, 2.0), calls=7, verifier="exact:4", memory="/m"
+    )
     assert RunOptions.from_json({**json.loads(json.dumps(options.to_json())), "of_a_newer_version": 1}) == options
 
 

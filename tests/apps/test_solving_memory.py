@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,25 @@ pytest.importorskip("chromadb")
 pytest.importorskip("wordllama")
 
 ROOT = Path(__file__).parents[2]
+ONCE = ("-s", "scheme.strategy.n=1")
 FENCE, HEDGE = "How many posts has a fence of 13 gaps?", "How many posts has a hedge of 13 gaps?"
+
+
+def endpoint(latency: float) -> Iterator[Remote]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])))
+        with LoopbackServer.in_process(reply_from="tests.apps.fences:answer", latency=latency) as remote:
+            yield remote
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Remote]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])))
-        with LoopbackServer.in_process(reply_from="tests.apps.fences:answer", latency=0.02) as remote:
-            yield remote
+    yield from endpoint(0.0)
+
+
+@pytest.fixture
+def slow() -> Iterator[Remote]:
+    yield from endpoint(0.6)
 
 
 @pytest.fixture
@@ -54,7 +65,7 @@ def memory(tmp_path: Path) -> Path:
 @pytest.fixture
 def learnt(cli: Cli, asked: list[object], memory: Path) -> Path:
     """A memory with the lesson of one run."""
-    done = cli("solve", FENCE, *asked, "-s", "scheme.strategy.n=1", "--memory", memory, "--run-id", "one")
+    done = cli("solve", FENCE, *asked, *ONCE, "--memory", memory, "--run-id", "one")
     assert (done.code, done.out) == (0, "13\n")
     assert "memory: 0 records recalled" in done.err
     return memory
@@ -78,7 +89,7 @@ def test_a_second_run_recalls_what_the_first_one_learnt(
     assert not is_control("two", 0, 0.1)
     trace = tmp_path / "two.jsonl"
     done = cli(
-        *("solve", HEDGE, *asked, "-s", "scheme.strategy.n=1", "--memory", learnt, "--run-id", "two"),
+        *("solve", HEDGE, *asked, *ONCE, "--memory", learnt, "--run-id", "two"),
         *("-o", trace, "--json"),
     )
     assert (done.code, done.data["answer"]) == (0, "14")
@@ -89,35 +100,37 @@ def test_a_second_run_recalls_what_the_first_one_learnt(
 
 def test_a_run_of_the_control_arm_is_shown_nothing_and_says_so(cli: Cli, asked: list[object], learnt: Path) -> None:
     name = next(name for name in map("run-{}".format, range(100)) if is_control(name, 0, 0.1))
-    done = cli("solve", HEDGE, *asked, "-s", "scheme.strategy.n=1", "--memory", learnt, "--run-id", name)
+    done = cli("solve", HEDGE, *asked, *ONCE, "--memory", learnt, "--run-id", name)
     assert (done.code, done.out) == (0, "13\n")
     assert "the control arm" in done.err
 
 
-def test_an_interrupted_run_goes_on_with_its_memory_from_anywhere(
-    cli: Cli, server: Remote, asked: list[object], learnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_that_is_interrupted_while_it_learns_goes_on_with_its_memory_from_anywhere(
+    cli: Cli, slow: Remote, asked: list[object], learnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = server.counters()["answered"] + 4
     (before,) = lessons(learnt)
 
     def interrupt() -> None:
-        while server.counters()["answered"] < wanted:
-            pass
+        end = time.monotonic() + 20
+        while not slow.counters()["answered"] and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.chdir(tmp_path)
     sender = threading.Thread(target=interrupt, daemon=True)
     sender.start()
     trace = tmp_path / "two.jsonl"
-    told = ("--memory", "memory", "--run-id", "two", "-o", trace)
-    done = cli("solve", HEDGE, *asked, "-s", "scheme.strategy.n=12", "-j", 1, *told)
+    told = ("--memory", "memory", "--run-id", "two", "-o", trace, "-m", f"{slow.base_url}#loopback")
+    done = cli("solve", HEDGE, *asked, *ONCE, *told)
     sender.join()
     assert done.code == 130
+    assert "interrupted, 1 call saved" in done.err
     assert Ledger(learnt).state.clock == 1, "a run that has not ended is not credited"
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     resumed = cli("resume", "two", "--json", "-o", trace)
-    assert (resumed.code, resumed.data["answer"]) == (0, "14")
+    assert (resumed.code, resumed.data["answer"], resumed.data["usage"]["calls"]) == (0, "14", 2)
     assert recalled(Trace.load(trace)) == [before.id]
     state = Ledger(learnt).state
     assert state.clock == 2
@@ -153,9 +166,9 @@ def test_a_folder_that_cannot_be_a_memory_is_one_line_and_nothing_is_paid(
 
 
 def test_where_anything_else_is_wrong_no_memory_is_made(cli: Cli, asked: list[object], memory: Path) -> None:
-    gold = ("-v", "exact:14", "-s", "memory.feedback=verifier")
-    one_line(cli("solve", FENCE, *asked, "--memory", memory, *gold), "unknown setting")
-    one_line(cli("solve", FENCE, *asked, "-b", "expel", "--memory", memory, *gold), "memory.feedback is verifier")
+    gold = ("-v", "exact:14", "-b", "expel", "-s", "memory.feedback=verifier")
+    one_line(cli("solve", FENCE, *asked, "--memory", memory, *gold), "memory.feedback is verifier")
+    one_line(cli("solve", FENCE, *asked, "--memory", memory, "-n", -1), "budget calls=-1")
     assert not memory.exists()
 
 

@@ -17,7 +17,11 @@ from tests.support.engine import digest
 from reflectree.graphs.benching import BenchFile, Outcome, Report, Settings, at_equal_tokens, bench, line_up, report
 from reflectree.graphs.benching.report import sign_test
 from reflectree.graphs.blueprints import load
+from reflectree.graphs.memory.access import Memory
 from reflectree.graphs.tasksets import TaskSet, load_taskset
+from reflectree.memory import NumpyStore
+from reflectree.memory.ledger import Ledger
+from reflectree.memory.records import Origin, Reflection
 from reflectree.models.base import Capabilities, Request
 from reflectree.models.fakes import Script
 from reflectree.rlm_ops.errors import BadInput, ModelError, ModelRejected, RunLocked, TraceError
@@ -377,3 +381,36 @@ def test_outcomes_survive_their_file(tmp_path: Path) -> None:
         assert file.done == [told]
     assert not (tmp_path / "out.jsonl.lock").exists()
     assert asdict(told).keys() == {spec for spec in Outcome.__slots__}
+
+
+def test_a_file_from_before_there_was_memory_goes_on(tasks: TaskSet, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    first = run(tasks, out=out)
+    header = json.loads(out.read_text().splitlines()[0])
+    assert "memory" not in header
+    silent = speaker()
+    assert run(tasks, silent, out=out) == first
+    assert silent.samples == 0
+
+
+def test_only_a_memory_that_says_otherwise_is_written_into(tasks: TaskSet, tmp_path: Path) -> None:
+    book = Ledger(store=NumpyStore(index={"embed": "hashing", "fields": ["text"]}))
+    book.write(Reflection(lesson="Double it.", origin=Origin(source="user")))
+    seq, out = book.state.seq, tmp_path / "out.jsonl"
+    policy = ScriptedPolicy("Answer: 2")
+    found = bench(tasks, small("cot"), tokens=400, policy=policy, evaluator=half, memory=book, out=out)
+    assert book.state.seq == seq
+    assert found.settings.memory == f"memory@{seq}"
+    assert any("Double it." in message.content for request in policy.requests for message in request.messages)
+    with pytest.raises(TraceError, match="memory 'memory@0', not None"):
+        bench(tasks, small("cot"), tokens=400, policy=policy, evaluator=half, out=out)
+    bench(tasks, small("cot"), tokens=400, policy=policy, evaluator=half, memory=Memory(book))
+    assert book.state.seq > seq
+
+
+def test_a_benchmark_wants_a_memory_that_is_there(tasks: TaskSet, tmp_path: Path) -> None:
+    policy = speaker()
+    with pytest.raises(BadInput, match="there is no memory at"):
+        run(tasks, policy, memory=tmp_path / "none")
+    assert policy.samples == 0
+    assert not (tmp_path / "none").exists()
