@@ -11,7 +11,8 @@ from pathlib import Path
 from benchmarks.report import Row, load, table, write
 
 FIGURES = (
-    "wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers", "prefix", "value_server", "memory",
+    "wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers",
+    "prefix", "value_server", "memory",
 )  # fmt: skip
 
 
