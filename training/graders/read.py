@@ -148,7 +148,8 @@ def _turn(turn: Any, name: str) -> Message:
         content = content.get("text")
     if not isinstance(content, str):
         raise BadInput(f"the grader {name}: input is a list of turns, each with a role and a content")
-    role = {"developer": "system"}.get(turn.get("role", "user"), turn.get("role", "user"))
+    named = str(turn.get("role", "user"))
+    role: Any = "system" if named == "developer" else named
     if role not in get_args(Role):
         raise BadInput(f"the grader {name}: a turn's role is system, developer, user or assistant, not {role!r}")
     if role == "system" and "{{" in content:
