@@ -106,10 +106,10 @@ class Exchange:
         self._tally.requests += 1
         self._tally.failed += 1  # until it is known better, whatever happens
         answer = await self._transport.exchange("POST", path, self._timeout, content)
+        self._reached = True  # whatever it says, it is there
         if answer.status != 200:
             raise self._error(answer, items)
         found = read(parsed(answer.body, self.where))
-        self._reached = True
         self._tally.failed -= 1
         return found
 
