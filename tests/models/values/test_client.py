@@ -82,7 +82,7 @@ def test_500_concurrent_calls_lose_and_mix_up_nothing_whatever_goes_wrong() -> N
     async def work() -> None:
         faults = ["429", "ok", "503", "malformed", "ok", "reset", "ok"]
         async with ValueLoopback(faults, always=True, latency=0.005, most=40) as server:
-            model = client(server, retries=Retries(8, 0.001, 0.01))
+            model = client(server, retries=Retries(60, 0.001, 0.01))  # four of seven requests fail
 
             async def one(number: int) -> tuple[int, float]:
                 await asyncio.sleep(number % 7 * 0.003)
