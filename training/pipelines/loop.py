@@ -9,74 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
 import os
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from langgraph.graph import END, START, StateGraph
-from typing_extensions import TypedDict
 
 from reflectree.graphs import blueprints
-from reflectree.graphs.benching import abench
 from reflectree.graphs.bridge import run_sync
-from reflectree.graphs.tasksets.base import Entry, TaskSet
 from reflectree.models.resolve import policy as policy_model
 from reflectree.models.resolve_values import value_model
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import BadInput, RunLocked, TraceError
+from reflectree.rlm_ops.errors import BadInput, RunLocked
 from reflectree.rlm_ops.extras import require
-from reflectree.rlm_ops.statistics import paired_bootstrap
 from reflectree.rlm_ops.task import Task
-from reflectree.training import filters as rules
-from reflectree.training import trainers
-from reflectree.training.buffer import ReplayBuffer
-from reflectree.training.files import replace_json
-from reflectree.training.pipelines.generation import agenerate
-from reflectree.training.pipelines.plan import LoopPlan, is_preset, read_plan
+from reflectree.training.pipelines.plan import LoopPlan, read_plan
+from reflectree.training.pipelines.rounds import LoopReport, OnProgress, OnStage, Rounds
 from reflectree.training.shards import arrow
 from reflectree.training.splits import Splits
-
-OnStage = Callable[[int, str, dict[str, Any]], None]
-"""Told the round, the stage and what came of it."""
-OnProgress = Callable[[int, str, Any], None]
-"""Told the round, the stage and how it stands, while it runs."""
-
-
-@dataclass(slots=True)
-class LoopReport:
-    """How the loop stands.
-
-    Attributes:
-        folder: Its folder.
-        policy: The policy that is kept; `value` the value model.
-        rounds: What each round came to.
-        paused: The cap that paused it; `None` where it is through.
-    """
-
-    folder: str
-    policy: str
-    value: str | None
-    rounds: list[dict[str, Any]] = field(default_factory=list)
-    paused: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
-
-
-class LoopState(TypedDict):
-    """The graph's state: where it is."""
-
-    round: int
-    paused: str | None
 
 
 async def aloop(
@@ -133,7 +85,7 @@ async def aloop(
     if value is not None:
         value_model(value)
     async with _held(folder):
-        session = _Loop(folder, chosen, parts, division, str(base), value, cap or Budget(), on_stage, on_progress)
+        session = Rounds(folder, chosen, parts, division, str(base), value, cap or Budget(), on_stage, on_progress)
         graph = session.graph().compile(name="reflectree:loop")
         state = await graph.ainvoke({"round": session.begin(), "paused": None}, {"recursion_limit": 10_000})
         session.report.paused = state.get("paused")
@@ -162,279 +114,4 @@ async def _held(folder: Path) -> AsyncIterator[None]:
         lock.release()
 
 
-class _Loop:
-    """One session of the loop: the nodes of its graph and what they work on."""
-
-    def __init__(
-        self,
-        folder: Path,
-        plan: LoopPlan,
-        parts: dict[str, list[Task]],
-        splits: Splits,
-        base: str,
-        value: str | None,
-        cap: Budget,
-        on_stage: OnStage | None,
-        on_progress: OnProgress | None,
-    ) -> None:
-        self.folder, self.plan, self.parts, self.splits = folder, plan, parts, splits
-        self.base, self.first_value, self.cap = base, value, cap
-        self.on_stage, self.on_progress = on_stage, on_progress
-        self.report = LoopReport(str(folder), base, value)
-        self.begun = time.monotonic()
-        self.before = 0.0
-
-    def begin(self) -> int:
-        """Recollect what earlier sessions did; the round to go on with."""
-        asked = {
-            "plan": json.loads(self.plan.model_dump_json(exclude={"rounds"})),
-            "base": self.base,
-            "value": self.first_value,
-            "splits": self.splits.to_json(),
-        }
-        path = self.folder / "loop.json"
-        if path.exists():
-            try:
-                known = json.loads(path.read_text(encoding="utf-8"))
-                then = known["asked"]
-            except (ValueError, KeyError) as error:
-                raise BadInput(f"{path} is damaged: move it away, or choose another folder") from error
-            if then != asked and (self.folder / "round-0").exists():
-                differing = next(name for name in asked if then.get(name) != asked[name])
-                raise TraceError(f"{self.folder} holds a loop of another {differing}: ask for the same, or use another")
-            self.report = LoopReport(**{**known["report"], "folder": str(self.folder), "paused": None})
-            self.before = float(known["seconds"])
-        self.asked = asked
-        self.save()
-        return sum(row.get("kept") is not None for row in self.report.rounds)
-
-    def save(self) -> None:
-        """Write down how it stands."""
-        seconds = self.before + time.monotonic() - self.begun
-        replace_json(
-            self.folder / "loop.json",
-            {"asked": self.asked, "report": self.report.to_json(), "seconds": round(seconds, 3)},
-        )
-
-    def graph(self) -> StateGraph[LoopState, None, LoopState, LoopState]:
-        """The graph, to be compiled."""
-        graph: StateGraph[LoopState, None, LoopState, LoopState] = StateGraph(LoopState)
-        stages = ("generate", "train_policy", "train_value", "measure", "keep")
-        for name in stages:
-            graph.add_node(name, getattr(self, f"{name}_node"))
-        graph.add_conditional_edges(START, self._again)
-        for name, then in pairwise(stages):
-            graph.add_conditional_edges(name, lambda state, then=then: END if state.get("paused") else then)
-        graph.add_conditional_edges("keep", self._again)
-        return graph
-
-    def _again(self, state: LoopState) -> str:
-        return "generate" if state["round"] < self.plan.rounds and not state.get("paused") else END
-
-    async def generate_node(self, state: LoopState) -> dict[str, Any]:
-        """Search the training tasks with the models that are kept, and make samples of the traces."""
-        number, plan = state["round"], self.plan
-        row = self._row(number)
-        if "data" in row:
-            return {}
-        values = None if self.report.value is None else value_model(self.report.value)
-        found = await agenerate(
-            self.parts["train"], self.folder / f"round-{number}" / "data",
-            blueprint=plan.search, policy=f"local/{self.report.policy}", evaluator=values,
-            evaluator_name=self.report.value or "", budget=Budget(tokens=plan.tokens), cap=self._left(number),
-            runs=plan.runs, seed=plan.seed + 1000 * number, parallel=plan.parallel, concurrency=plan.concurrency,
-            oracle=plan.oracle, splits=self.splits, only=("train",), labels=plan.labels,
-            filters=[rules.read(spec) for spec in plan.filters], buffer=self.buffer, round=number,
-            on_run=lambda run, entry: self._tell(number, "generate", entry),
-        )  # fmt: skip
-        if values is not None:
-            await values.aclose()
-        if found.paused is not None:
-            return {"paused": found.paused}
-        row["data"] = found.to_json()
-        return self._through(number, "generate", row["data"])
-
-    async def train_policy_node(self, state: LoopState) -> dict[str, Any]:
-        """Train the policy: on samples, or by reinforcement learning on the tasks."""
-        number = state["round"]
-        row, trained = self._row(number), self.plan.trained(state["round"])
-        if "policy" in row:
-            return {}
-        if self._late():
-            return {"paused": "seconds"}
-        out = self.folder / f"round-{number}" / "policy"
-        if is_preset(trained):
-            from reflectree.training.trainers.rl.run import run
-
-            found = await self._aside(
-                number, "train_policy", "on_iteration",
-                run, trained.by, self.parts["train"], self.report.policy, out, trained.settings,
-            )  # fmt: skip
-            row["policy"] = {"by": trained.by, "folder": str(out), "history": found.history}
-        else:
-            samples = self._samples(trained.by)
-            if not samples:
-                row["policy"] = {"by": trained.by, "folder": None, "why": "no sample to learn from"}
-            else:
-                made = await self._aside(
-                    number, "train_policy", "on_progress",
-                    trainers.train, trained.by, samples, self.report.policy, out, trained.settings,
-                )  # fmt: skip
-                row["policy"] = {"by": trained.by, "folder": str(out), "samples": made.samples,
-                                 "loss": [made.loss_first, made.loss_last], "tokens": made.tokens}  # fmt: skip
-        return self._through(number, "train_policy", row["policy"])
-
-    async def train_value_node(self, state: LoopState) -> dict[str, Any]:
-        """Train the value model on everything in the buffer."""
-        number, wanted = state["round"], self.plan.value
-        row = self._row(number)
-        if "value" in row or wanted is None:
-            return {}
-        if self._late():
-            return {"paused": "seconds"}
-        samples = self._samples(wanted.by)
-        if not samples:
-            row["value"] = {"by": wanted.by, "folder": None, "why": "no sample to learn from"}
-        else:
-            out = self.folder / f"round-{number}" / "value"
-            start = self.report.value if self.plan.value_from == "kept" else None
-            made = await self._aside(
-                number, "train_value", "on_progress",
-                trainers.train, wanted.by, samples, start or row["policy"]["folder"] or self.report.policy, out,
-                wanted.settings,
-            )  # fmt: skip
-            row["value"] = {"by": wanted.by, "folder": str(out), "samples": made.samples,
-                            "loss": [made.loss_first, made.loss_last], "tokens": made.tokens}  # fmt: skip
-        return self._through(number, "train_value", row["value"])
-
-    async def measure_node(self, state: LoopState) -> dict[str, Any]:
-        """Search the held-out tasks with the models that are kept (once) and with the new ones."""
-        number = state["round"]
-        row = self._row(number)
-        if "measured" in row:
-            return {}
-        if self._late():
-            return {"paused": "seconds"}
-        if number == 0 or "measured" not in self.report.rounds[number - 1]:
-            row["before"] = await self._measured(number, "before", self.report.policy, self.report.value)
-        else:
-            previous = self.report.rounds[number - 1]
-            row["before"] = previous["measured"] if previous["kept"] else previous["before"]
-        policy, value = self._candidates(row)
-        if (policy, value) == (self.report.policy, self.report.value):
-            row["measured"] = row["before"]
-        else:
-            row["measured"] = await self._measured(number, "after", policy, value)
-        return self._through(number, "measure", row["measured"])
-
-    async def keep_node(self, state: LoopState) -> dict[str, Any]:
-        """Keep the new models if they are not worse."""
-        number = state["round"]
-        row = self._row(number)
-        old, new = row["before"], row["measured"]
-        difference = paired_bootstrap(
-            [float(new["right"][name]) for name in new["right"]], [float(old["right"][name]) for name in new["right"]]
-        )
-        row["difference"] = {"value": difference.estimate, "low": difference.low, "high": difference.high}
-        row["kept"] = new["accuracy"] >= old["accuracy"] - self.plan.tolerance
-        if row["kept"]:
-            self.report.policy, self.report.value = self._candidates(row)
-        self._through(number, "keep", {"kept": row["kept"], "difference": row["difference"]})
-        return {"round": number + 1}
-
-    @property
-    def buffer(self) -> ReplayBuffer:
-        """The buffer of all rounds."""
-        return ReplayBuffer(self.folder / "buffer", splits=self.splits)
-
-    async def _measured(self, number: int, which: str, policy: str, value: str | None) -> dict[str, Any]:
-        plan, held_out = self.plan, self.parts["valid"][: self.plan.valid]
-        blueprint = blueprints.load(plan.measure if plan.measure is not None else plan.search)
-        values = None if value is None else value_model(value)
-        place = self.folder / f"round-{number}"
-        place.mkdir(parents=True, exist_ok=True)
-        found = await abench(
-            _task_set(held_out), [blueprint], tokens=plan.tokens, policy=f"local/{policy}", evaluator=values,
-            evaluator_name=value or "", seed=plan.seed, concurrency=plan.concurrency, out=place / f"{which}.jsonl",
-            on_outcome=lambda outcome, result: self._tell(number, "measure", outcome),
-        )  # fmt: skip
-        if values is not None:
-            await values.aclose()
-        rows = {
-            summary.blueprint: {
-                "accuracy": summary.accuracy.estimate, "low": summary.accuracy.low, "high": summary.accuracy.high,
-                "in_structure": summary.in_structure, "tokens": summary.tokens,
-            }
-            for summary in found.rows
-        }  # fmt: skip
-        right = {o.task: o.correct is True for o in found.outcomes if o.blueprint == blueprint.name}
-        return {"blueprint": blueprint.name, "n": found.n, **rows[blueprint.name], "table": rows, "right": right}
-
-    def _samples(self, trainer: str) -> list[Any]:
-        return [sample for kind in trainers.TRAINERS[trainer].kinds for sample in self.buffer.read(kind)]
-
-    def _candidates(self, row: dict[str, Any]) -> tuple[str, str | None]:
-        policy = row["policy"]["folder"] or self.report.policy
-        return policy, row.get("value", {}).get("folder") or self.report.value
-
-    def _row(self, number: int) -> dict[str, Any]:
-        while len(self.report.rounds) <= number:
-            place = len(self.report.rounds)
-            self.report.rounds.append({"round": place, "phase": self.plan.phase(place)})
-        return self.report.rounds[number]
-
-    def _through(self, number: int, stage: str, came: dict[str, Any]) -> dict[str, Any]:
-        self.save()
-        if self.on_stage is not None:
-            self.on_stage(number, stage, came)
-        return {}
-
-    def _tell(self, number: int, stage: str, what: Any) -> None:
-        if self.on_progress is not None:
-            self.on_progress(number, stage, what)
-
-    async def _aside(self, number: int, stage: str, told: str, train: Callable[..., Any], *given: Any) -> Any:
-        """Train in a thread, which ends at its next word once this is cancelled: Ctrl-C does not wait for the end."""
-        stop = threading.Event()
-
-        def tell(what: Any) -> None:
-            if stop.is_set():
-                raise KeyboardInterrupt
-            self._tell(number, stage, what)
-
-        try:
-            return await asyncio.to_thread(train, *given, **{told: tell})
-        except asyncio.CancelledError:
-            stop.set()
-            raise
-
-    def _late(self) -> bool:
-        return self.cap.seconds is not None and self.before + time.monotonic() - self.begun >= self.cap.seconds
-
-    def _left(self, number: int) -> Budget:
-        """What earlier rounds have left of the cap."""
-        spent = [row["data"]["usage"] for row in self.report.rounds[:number] if "data" in row]
-        cap = self.cap
-        calls = None if cap.calls is None else max(0, cap.calls - sum(int(u["calls"]) for u in spent))
-        tokens = None
-        if cap.tokens is not None:
-            used = sum(int(u["prompt_tokens"]) + int(u["completion_tokens"]) for u in spent)
-            tokens = max(0, cap.tokens - used)
-        usd = None if cap.usd is None else max(0.0, cap.usd - sum(float(u["usd"] or 0.0) for u in spent))
-        seconds = None
-        if cap.seconds is not None:
-            seconds = max(0.0, cap.seconds - self.before - (time.monotonic() - self.begun))
-        return Budget(calls=calls, tokens=tokens, usd=usd, seconds=seconds)
-
-
-def _task_set(tasks: Sequence[Task]) -> TaskSet:
-    """Held-out tasks as a set of their own."""
-
-    def entry(index: int) -> Entry:
-        task = tasks[index]
-        named = task if task.id else Task(
-            task.question, task.context, task.examples, task.tools, task.verifier, f"valid-{index}", task.form
-        )  # fmt: skip
-        return Entry(named, {"question": task.prose, "index": index})
-
-    return TaskSet("held-out", len(tasks), entry)
+__all__ = ["LoopReport", "aloop", "loop"]
