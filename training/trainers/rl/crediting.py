@@ -19,7 +19,7 @@ from reflectree.models.scoring.template import StepTemplate
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.formulas import advantages as formulas
 from reflectree.training.trainers.rl import credit
-from reflectree.training.trainers.rl.episodes import Episode, Grade, Group, Problem, Written
+from reflectree.training.trainers.rl.episodes import Episode, Grade, Group, Problem, Written, graded
 from reflectree.training.trainers.rl.presets import Settings
 from reflectree.training.trainers.rl.tokens import batched
 from reflectree.training.trainers.rl.update import logprobs
@@ -102,10 +102,10 @@ class Crediting:
             max_tokens=settings.max_tokens, temperature=settings.temperature, seed=seed, template=self.template,
         )  # fmt: skip
         self.tokens += sum(written.tokens for group in found for written in group)
-        value = {
-            start: fmean(self.grade(wanted[start], written) for written in group)
-            for start, group in zip(starts, found, strict=True)
-        }
+        value = {}
+        for start, group in zip(starts, found, strict=True):
+            known = [g for w in group if (g := graded(self.grade, wanted[start], w)) is not None]
+            value[start] = fmean(known) if known else 0.5  # nothing is known of it: neither good nor bad
         return [
             [
                 [value[w.question, w.steps[:k]] for k in range(w.given, len(w.steps))] + [w.reward]

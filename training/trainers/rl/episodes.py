@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from reflectree.rlm_ops.errors import VerifierError
 from reflectree.training.samples import Origin
 
 
@@ -48,7 +49,15 @@ Group = Sequence[Written]
 """Solutions of one question."""
 
 Grade = Callable[[Problem, Written], float]
-"""What a solution is worth."""
+"""What a solution is worth; raises `VerifierError` where it cannot be said: such a solution is left out, never a 0."""
+
+
+def graded(grade: Grade, problem: Problem, written: Written) -> float | None:
+    """The grade, or `None` where there is none."""
+    try:
+        return grade(problem, written)
+    except VerifierError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

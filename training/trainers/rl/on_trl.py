@@ -15,7 +15,7 @@ from reflectree.models.scoring.card import Card
 from reflectree.models.scoring.template import StepTemplate
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.extras import require
-from reflectree.training.trainers.rl.episodes import Grade, Problem
+from reflectree.training.trainers.rl.episodes import Grade, Problem, graded
 from reflectree.training.trainers.rl.presets import Settings
 from reflectree.training.trainers.rl.train import RLReport
 from reflectree.training.trainers.rl.writing import read, sample
@@ -57,12 +57,12 @@ def train_on_trl(
         )  # fmt: skip
         return {"prompt_ids": ids, "completion_ids": written, "logprobs": None}
 
-    def reward(prompts: list[str], completion_ids: list[list[int]], **_: Any) -> list[float]:
+    def reward(prompts: list[str], completion_ids: list[list[int]], **_: Any) -> list[float | None]:
         """What each reply is worth."""
         replies = [
             read(tokenizer, template, (prompt, ()), ids) for prompt, ids in zip(prompts, completion_ids, strict=True)
         ]
-        return [grade(known[prompt], reply) for prompt, reply in zip(prompts, replies, strict=True)]
+        return [graded(grade, known[prompt], reply) for prompt, reply in zip(prompts, replies, strict=True)]
 
     rows = settings.questions * settings.samples
     arguments = {

@@ -11,7 +11,7 @@ import torch
 from reflectree.models.scoring.card import Card
 from reflectree.models.scoring.items import Scorer
 from reflectree.models.scoring.template import STEP_END
-from reflectree.rlm_ops.errors import BadInput, VerifierError
+from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Task
 from reflectree.training.trainers.base import open_base
 from reflectree.training.trainers.rl.episodes import Grade, Problem, Written
@@ -56,7 +56,7 @@ def run(
         Diverged: The loss is no number any more.
     """
     chosen = settings(preset, **(changes or {}))
-    problems, judged = graded([*tasks, *valid])
+    problems, judged = problems_of([*tasks, *valid])
     opened = open_base(Path(base), STEP_END)
     model = opened.load("policy")
     model.config.use_cache = True
@@ -70,7 +70,7 @@ def run(
     )  # fmt: skip
 
 
-def graded(tasks: Sequence[Task]) -> tuple[list[Problem], Grade]:
+def problems_of(tasks: Sequence[Task]) -> tuple[list[Problem], Grade]:
     """Tasks as problems, and the grade their verifiers give.
 
     Raises:
@@ -86,12 +86,7 @@ def graded(tasks: Sequence[Task]) -> tuple[list[Problem], Grade]:
         problems.append(problem)
 
     def grade(problem: Problem, written: Written) -> float:
-        """What the verifier says; an answer that it cannot judge is worth nothing, like one that is missing."""
-        if written.answer is None:
-            return 0.0
-        try:
-            return float(verifiers[problem.question].score(written.answer))
-        except VerifierError:
-            return 0.0
+        """What the verifier says; a missing answer is worth nothing, and one that cannot be judged raises."""
+        return 0.0 if written.answer is None else float(verifiers[problem.question].score(written.answer))
 
     return problems, grade

@@ -26,7 +26,7 @@ from reflectree.models.scoring.items import Scorer
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.formulas.advantages import reft_reward
 from reflectree.training.trainers.rl.crediting import Crediting
-from reflectree.training.trainers.rl.episodes import Grade, Problem, Written
+from reflectree.training.trainers.rl.episodes import Grade, Problem, Written, graded
 from reflectree.training.trainers.rl.presets import Settings
 from reflectree.training.trainers.rl.update import Update, Updater
 from reflectree.training.trainers.rl.writing import write
@@ -139,17 +139,25 @@ def _iterate(
         updater.model, updater.tokenizer, [(problem.question, ()) for problem in chosen], settings.samples,
         max_tokens=settings.max_tokens, temperature=settings.temperature, seed=seed,
     )  # fmt: skip
-    right = [[grade(problem, w) for w in group] for problem, group in zip(chosen, groups, strict=True)]
-    graded = [
-        [replace(w, reward=_reward(w, value, settings.partial)) for w, value in zip(group, values, strict=True)]
+    right = [[graded(grade, problem, w) for w in group] for problem, group in zip(chosen, groups, strict=True)]
+    rewarded = [
+        [
+            replace(w, reward=_reward(w, value, settings.partial))
+            for w, value in zip(group, values, strict=True)
+            if value is not None
+        ]
         for group, values in zip(groups, right, strict=True)
     ]
-    written = [w for group in graded for w in group if len(w.steps) > w.given]
-    episodes = crediting.episodes(chosen, [[w for w in g if len(w.steps) > w.given] for g in graded], seed)
+    known = [value for values in right for value in values if value is not None]
+    if not known:
+        raise BadInput("not one solution of this iteration could be graded: check the grader, or the verifiers")
+    written = [w for group in rewarded for w in group if len(w.steps) > w.given]
+    episodes = crediting.episodes(chosen, [[w for w in g if len(w.steps) > w.given] for g in rewarded], seed)
     row: dict[str, Any] = {
         "iteration": iteration,
-        "reward": fmean(w.reward for group in graded for w in group),
-        "accuracy": fmean(value >= 1.0 for values in right for value in values),
+        "reward": fmean(w.reward for group in rewarded for w in group),
+        "accuracy": fmean(value >= 1.0 for value in known),
+        "ungraded": sum(map(len, right)) - len(known),
         "tokens": sum(w.tokens for group in groups for w in group) + crediting.tokens - before,
         "solutions": len(written),
         "episodes": len(episodes),
@@ -166,10 +174,11 @@ def _reward(written: Written, value: float, partial: float) -> float:
 
 
 def _accuracy(model: Any, tokenizer: Any, valid: Sequence[Problem], grade: Grade, settings: Settings) -> float:
-    """Greedy accuracy."""
+    """Greedy accuracy; what cannot be judged is not right."""
     starts = [(problem.question, ()) for problem in valid]
     found = write(model, tokenizer, starts, 1, max_tokens=settings.max_tokens, temperature=0.0)
-    return fmean(grade(problem, group[0]) >= 1.0 for problem, group in zip(valid, found, strict=True))
+    verdicts = [graded(grade, problem, group[0]) for problem, group in zip(valid, found, strict=True)]
+    return fmean(value is not None and value >= 1.0 for value in verdicts)
 
 
 def _reached(caps: Caps, tokens: int, seconds: float) -> bool:

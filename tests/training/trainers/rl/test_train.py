@@ -11,7 +11,7 @@ import torch
 from tests.support.tiny_models import tiny_causal_lm
 
 from reflectree.models.scoring.template import StepTemplate
-from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.errors import BadInput, VerifierError
 from reflectree.training.trainers.report import Diverged
 from reflectree.training.trainers.rl import tokens
 from reflectree.training.trainers.rl.episodes import Episode, Problem, Written
@@ -156,6 +156,27 @@ def test_paused_and_resumed_equals_uninterrupted(model: tuple[Any, Any], tmp_pat
     with pytest.raises(BadInput, match="other settings"):
         train_rl(other, tokenizer, PROBLEMS, vowels, tmp_path / "parts", settings("rloo", **SMALL))
     assert json.loads((tmp_path / "parts" / "reflectree.json").read_text())["kind"] == "policy"
+
+
+@pytest.mark.parametrize("preset", ["grpo", "vineppo"])
+def test_what_cannot_be_graded_is_left_out_and_never_a_zero(
+    preset: str, model: tuple[Any, Any], tmp_path: Path
+) -> None:
+    def sometimes(problem: Problem, written: Written) -> float:
+        if len("".join(written.steps)) % 2:
+            raise VerifierError("the judge is out")
+        return 0.5
+
+    plan = settings(preset, **{**SMALL, "rollouts": 2, "iterations": 1})
+    (row,) = train_rl(*model, PROBLEMS, sometimes, tmp_path / "out", plan).history
+    assert row["ungraded"] > 0
+    assert row["reward"] == 0.5  # with zeros for what was not graded it would be less
+
+    def never(problem: Problem, written: Written) -> float:
+        raise VerifierError("the judge is out")
+
+    with pytest.raises(BadInput, match="could be graded"):
+        train_rl(*model, PROBLEMS, never, tmp_path / "none", plan)
 
 
 @pytest.mark.parametrize(
