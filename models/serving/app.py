@@ -27,7 +27,7 @@ _Answer = Callable[[Request], Awaitable[Response]]
 
 def build_app(service: Service) -> Starlette:
     """The application that serves a scorer; it counts what the service's engine does."""
-    metrics = Metrics(lambda: service.engine.depth)
+    metrics = Metrics(lambda: service.engine.depth, lambda: service.in_flight)
     service.engine.listen(metrics.on_batch)
     description = describe(ENDPOINTS, service)
     routes: list[Route] = []

@@ -22,7 +22,7 @@ class Metrics:
         depth: Says how many items wait.
     """
 
-    def __init__(self, depth: Callable[[], int]) -> None:
+    def __init__(self, depth: Callable[[], int], in_flight: Callable[[], int]) -> None:
         registry = CollectorRegistry()
         self._registry = registry
         self._requests = Counter("reflectree_requests", "Requests answered.", ["endpoint", "status"], registry=registry)
@@ -48,6 +48,8 @@ class Metrics:
         )
         waiting = Gauge("reflectree_queue_depth", "Items that wait.", registry=registry)
         waiting.set_function(depth)
+        under_way = Gauge("reflectree_requests_in_flight", "Scoring requests not answered yet.", registry=registry)
+        under_way.set_function(in_flight)
 
     def on_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""

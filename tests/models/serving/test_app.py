@@ -150,6 +150,7 @@ def test_metrics_count_requests_items_and_tokens(start: Start) -> None:
         "reflectree_tokens_total 3.0",
         "reflectree_cached_tokens_total 2.0",
         "reflectree_queue_depth 0.0",
+        "reflectree_requests_in_flight 0.0",
         "reflectree_batch_items_sum 2.0",
         "reflectree_queue_seconds_count 2.0",
         "reflectree_forward_seconds_count 1.0",

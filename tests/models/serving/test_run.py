@@ -57,7 +57,7 @@ def test_a_signal_answers_what_is_under_way_refuses_the_rest_and_ends_with_0(num
         # One is in the model, two wait: all are answered.
         under_way = [pool.submit(httpx.post, f"{url}/v1/value", json=BODY, timeout=30) for _ in range(3)]
         with httpx.Client(base_url=url, trust_env=False) as http:
-            _until(lambda: "reflectree_queue_depth 0" not in http.get("/metrics").text)
+            _until(lambda: "reflectree_requests_in_flight 3.0" in http.get("/metrics").text)
             os.kill(process.pid, number)
             _until(lambda: http.get("/ready").status_code == 503)
             told(http.post("/v1/value", json=BODY), 503, "shutting_down")
