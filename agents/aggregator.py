@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reflectree.agents.base import AgentRun
-from reflectree.agents.prompts.merging import merging
-from reflectree.agents.replies import split_thought
+from reflectree.agents.merges import WAYS, Merging
+from reflectree.agents.replies import split_thought, written_program
 from reflectree.models.base import Choice, PolicyModel, Request
 from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
@@ -14,9 +14,10 @@ from reflectree.rlm_ops.calls import Call, Operator
 from reflectree.rlm_ops.errors import ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Event, Failed, Grown
 from reflectree.rlm_ops.misbehaviour import problem_with
-from reflectree.rlm_ops.operators.aggregate import aggregate_problem, branches, common_after
+from reflectree.rlm_ops.operators.aggregate import aggregate_problem, common_after
 from reflectree.rlm_ops.settings import Aggregate
 from reflectree.rlm_ops.step import Granularity
+from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 
@@ -55,9 +56,8 @@ class Aggregator:
         if problem is not None:
             return [_failed(call, problem)]
         after = common_after(structure, call.nodes)
-        pieces = branches(structure, call.nodes)
         request = Request(
-            merging(structure.path(after), pieces, settings.prompt, self.granularity),
+            WAYS[settings.prompt](Merging(structure, call, settings, self.granularity, after)),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             seed=call.seed(run.seed),
@@ -65,7 +65,7 @@ class Aggregator:
         )
         try:
             outcome = await run.caller(settings.model).call(
-                request, lambda choice: _merge_problem(choice, structure.task.question)
+                request, lambda choice: _merge_problem(choice, structure.task)
             )
         except ModelUnreachable:  # only where the endpoint has never answered: every other call would fare the same
             raise
@@ -74,8 +74,7 @@ class Aggregator:
         sample = outcome.samples[0]
         if isinstance(sample, str):
             return [_failed(call, sample, outcome.usage)]
-        text = cut_at_answer(split_thought(sample.text)[1]).strip()
-        answer = extract_answer(text)
+        text, answer = _read(sample, structure.task)
         return [
             Grown(
                 op="aggregate",
@@ -92,15 +91,25 @@ class Aggregator:
         ]
 
 
-def _merge_problem(choice: Choice, question: str) -> str | None:
+def _read(choice: Choice, task: Task) -> tuple[str, str | None]:
+    """The merge and the answer it gives: the program in its last code block, where answers are programs."""
+    text = split_thought(choice.text)[1]
+    if task.form == "code":
+        return text.strip(), written_program(text)
+    text = cut_at_answer(text)
+    return text.strip(), extract_answer(text)
+
+
+def _merge_problem(choice: Choice, task: Task) -> str | None:
     text = split_thought(choice.text)[1]
     if not text.strip():
         return "the merge is empty" + (": hidden reasoning used up max_tokens" if choice.finish == "length" else "")
     if choice.finish == "filter":
         return "the merge was refused by the provider's filter"
-    if choice.finish == "length" and cut_at_answer(text) == text:
+    read, answer = _read(choice, task)
+    if choice.finish == "length" and (answer is None if task.form == "code" else cut_at_answer(text) == text):
         return "the merge was cut at max_tokens"
-    return problem_with(cut_at_answer(text), question=question)
+    return problem_with(read, question=task.question)
 
 
 def _failed(call: Call, reason: str, usage: Usage = NO_USAGE) -> Failed:

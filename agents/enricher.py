@@ -20,6 +20,7 @@ from reflectree.agents.tools import FINISH, named
 from reflectree.models.base import Choice, PolicyModel, Request
 from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.calls import Call, Operator
+from reflectree.rlm_ops.environment import MakeEnvironment
 from reflectree.rlm_ops.errors import BadInput, ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Enriched, Event, Failed
 from reflectree.rlm_ops.misbehaviour import problem_with
@@ -46,14 +47,23 @@ class Enricher:
         settings: The blueprint's settings.
         tools: The tools the run was granted, by name.
         models: The models by role.
+        environment: Makes the environments that commands are carried out in.
     """
 
     name = "enricher"
     op: Operator = "enrich"
     local = False
 
-    def __init__(self, settings: Enrich, *, tools: Mapping[str, Tool], models: Mapping[str, PolicyModel]) -> None:
+    def __init__(
+        self,
+        settings: Enrich,
+        *,
+        tools: Mapping[str, Tool],
+        models: Mapping[str, PolicyModel],
+        environment: MakeEnvironment | None = None,
+    ) -> None:
         self.settings = settings
+        self.environment = environment
         self.tools = tools
         self.models = models
 

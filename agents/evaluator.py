@@ -130,6 +130,7 @@ class EvaluatorAgent:
             how=call.how,
             source=evaluator.source,
             note=score.note,
+            scores=score.scores,
             usage=score.usage,
         )
 

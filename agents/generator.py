@@ -122,9 +122,16 @@ class Generator:
         node = first.nodes[0]
         attempt = self._attempt(plan, structure, node, len(calls), prefills=able.prefill)
         if plan.prompt == "propose":
-            ask = plan.ask.format(count=len(calls))
+            ask = plan.ask.replace("{count}", str(len(calls)))
             there = [structure.steps[child].text for child in structure.children[node]]
-            turns = prompts.solving(attempt.path, ask=ask, hint=plan.hint(first.index), shown=True, proposed=there)
+            turns = prompts.solving(
+                attempt.path,
+                ask=ask,
+                hint=plan.hint(first.index),
+                shown=True,
+                proposed=there,
+                demos=plan.settings.demos,
+            )
         else:
             turns = self._turns(plan, attempt.path, plan.hint(first.index))
         known = (
@@ -179,7 +186,9 @@ class Generator:
         turns = None if plan.shown and path.steps else self._kept.get(key)
         if turns is None:
             tools = prompts.described(path.task, self.tools) if plan.prompt in ("act", "action") else None
-            turns = prompts.solving(path, ask=plan.ask, hint=hint, tools=tools, shown=plan.shown)
+            turns = prompts.solving(
+                path, ask=plan.ask, hint=hint, tools=tools, shown=plan.shown, demos=plan.settings.demos
+            )
             if not (plan.shown and path.steps):
                 self._kept[key] = turns
         return turns

@@ -98,7 +98,7 @@ class Refiner:
         step = run.structure.steps[node]
         whole, question = step.granularity == "solution", run.structure.task.question
         request = Request(
-            rewriting(run.structure.path(node), settings.prompt, feedback.words),
+            rewriting(run.structure.path(node), settings.prompt, feedback.words, settings.instruction),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
             stop=() if whole else (self.delimiter,),

@@ -177,6 +177,22 @@ def _finished(arguments: str) -> str:
     return extract_answer(f"Answer: {text}") or text.strip()
 
 
+def read_command(draft: Draft) -> Reading | str:
+    """A thought and one command for an environment, up to the end of the command's line."""
+    text = draft.text.strip()
+    if draft.lead and not _ACTION_LINE.search(text):
+        text = f"{draft.lead.rstrip()} {text}"
+    marker = _ACTION_LINE.search(text)
+    if marker is None:
+        return "the reply holds no action"
+    command, newline, _ = text[marker.end() :].partition("\n")
+    if not command.strip():
+        return "the action is empty"
+    if draft.cut and not newline:
+        return CUT
+    return Reading(text[: marker.end()] + command.rstrip())
+
+
 def read_code(draft: Draft) -> Reading | str:
     """Words and one block of code, up to the end of the block; what the code prints is no answer of the step's."""
     block = _FENCED.search(draft.text)
@@ -203,5 +219,6 @@ READERS: Mapping[str, Reader] = {
     "act": read_action,
     "action": read_action,
     "code": read_code,
+    "command": read_command,
 }
 """By the prompt's name in `Generate.prompt`."""

@@ -20,6 +20,7 @@ _STOPS: Mapping[str, tuple[str, ...]] = {
     "again": (f"\n{SUBQUESTION}",),
     "act": ("\nObservation", "Observation:"),
     "action": ("\nObservation", "Observation:"),
+    "command": ("\nObservation", "Observation:"),
     "code": ("\n```\n", "```output"),
 }
 _SHOWN = frozenset({"propose", "plan", "decompose", "rephrase"})
@@ -67,7 +68,7 @@ class Plan:
         self.stop = (delimiter,) if by_step else _STOPS.get(prompt, ())
         self.strips = not tokens and not (by_step and delimiter.strip())
         self.read: Reader = read_tokens if tokens else READERS[prompt]
-        self.ask = prompts.ASKS[_ASKED_AS.get(prompt, prompt)]
+        self.ask = "\n\n".join(filter(None, (settings.instruction, prompts.ASKS[_ASKED_AS.get(prompt, prompt)])))
         self.shown = prompt in _SHOWN
         self.alone = settings.nested is not None
         self.together = settings.propose if prompt == "propose" else None

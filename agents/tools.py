@@ -108,6 +108,16 @@ def check_tools(settings: Enrich, tools: Mapping[str, Tool], blueprint: str) -> 
         _require_sandbox(f"blueprint {blueprint}")
 
 
+def check_environment(settings: Enrich, environment: object, blueprint: str) -> None:
+    """Refuse a blueprint that acts in an environment where none was given.
+
+    Raises:
+        BadInput: Says so.
+    """
+    if environment is None and any(settings.variant(how).kind == "environment" for how in ("", *settings.variants)):
+        raise BadInput(f"blueprint {blueprint} acts in an environment: give environment=..., for example textworld/coin")
+
+
 def _require_sandbox(what: str) -> None:
     from reflectree.rlm_ops.sandbox import available
 

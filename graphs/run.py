@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 
 from reflectree.agents import evaluators
+from reflectree.agents.base import Agent
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.carry import carry_on
 from reflectree.graphs.checkpoint import open_saver, run_lock
@@ -45,6 +46,8 @@ async def asolve(
     models: Mapping[str, Any] | None = None,
     tools: Sequence[Any] | None = None,
     memory: Any = None,
+    agents: Mapping[str, Agent] | None = None,
+    environment: Any = None,
     budget: Budget | None = None,
     concurrency: int = 8,
     seed: int = 0,
@@ -71,6 +74,9 @@ async def asolve(
         tools: What *act* steps may call: LangChain tools, or typed Python functions.
         memory: What the run recalls from and learns into: a folder, a `Ledger`, or a `Memory` of one, which also says
             for whom and for which part of a task set. Without one, a blueprint's memory part does nothing.
+        agents: Agents of your own by operator, in place of those that the blueprint's settings make.
+        environment: What *act* steps act in: a function that makes an `Environment`, one of them, or a name such as
+            `textworld/coin-3`.
         budget: Hard caps on calls, tokens, dollars and seconds.
         concurrency: Calls in flight at once.
         seed: Seed of all sampling.
@@ -107,6 +113,8 @@ async def asolve(
         on_event=on_event,
         on_nested=on_nested,
         memory=memory,
+        agents=agents,
+        environment=environment,
     )
     try:
         async with _saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:

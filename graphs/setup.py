@@ -15,7 +15,7 @@ from reflectree.agents.evaluators.base import Evaluator
 from reflectree.agents.generator import Generator
 from reflectree.agents.nested import NestedRuns
 from reflectree.agents.refiner import Refiner, check_refine
-from reflectree.agents.tools import Tool, check_tools, read_tools
+from reflectree.agents.tools import Tool, check_environment, check_tools, read_tools
 from reflectree.graphs import blueprints
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.state import TaskInput, task_from
@@ -24,6 +24,7 @@ from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.environment import MakeEnvironment
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Began
 from reflectree.rlm_ops.remembering import DEFAULT
@@ -45,6 +46,8 @@ class Setup:
         tools: The tools a run may use, by name.
         inner: The set-ups of nested runs, by the variant of *generate* that makes them.
         memory: What the run recalls from and learns into; its blueprint then has a memory part.
+        own: Agents given to the run, by operator, in place of those that the blueprint's settings make.
+        environment: What the run acts in.
     """
 
     blueprint: Blueprint
@@ -61,6 +64,8 @@ class Setup:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     inner: Mapping[str, Setup] = field(default_factory=dict)
     memory: Memory | None = None
+    own: Mapping[str, Agent] = field(default_factory=dict)
+    environment: MakeEnvironment | None = None
 
     @property
     def policy(self) -> PolicyModel:
@@ -82,9 +87,14 @@ class Setup:
         """The agents the blueprint needs, by operator."""
         operators, granularity = self.blueprint.operators, self.blueprint.scheme.granularity
         uses = self.blueprint.scheme.strategy.uses()
-        described = {name: tool.description for name, tool in self.tools.items()}
-        generator = Generator(operators.generate, granularity, self.roles, nested=nested, tools=described)
-        agents: dict[str, Agent] = {"generate": generator}
+        own = {op: agent for op, agent in self.own.items() if op in uses}
+        uses -= own.keys()
+        agents: dict[str, Agent] = {}
+        if "generate" in uses:
+            described = {name: tool.description for name, tool in self.tools.items()}
+            agents["generate"] = Generator(
+                operators.generate, granularity, self.roles, nested=nested, tools=described
+            )
         if "refine" in uses:
             agents["refine"] = Refiner(
                 operators.refine,
@@ -99,13 +109,13 @@ class Setup:
             agents["enrich"] = self._enricher()
         if self.evaluators:
             agents["evaluate"] = EvaluatorAgent(self.evaluators)
-        return agents
+        return {**agents, **own}
 
     def _enricher(self) -> Enricher:
         """The enricher; for Reflexion the one that reflects on the attempt that has just failed."""
         settings, part = self.blueprint.operators.enrich, self.blueprint.memory or DEFAULT
         if not isinstance(self.blueprint.scheme.strategy, Reflexion):
-            return Enricher(settings, tools=self.tools, models=self.roles)
+            return Enricher(settings, tools=self.tools, models=self.roles, environment=self.environment)
         from reflectree.agents.memory.retrier import Retrier
         from reflectree.graphs.memory.outcome import scoring_source
 
@@ -155,6 +165,8 @@ def prepare(
     on_event: OnEvent | None = None,
     on_nested: OnEvent | None = None,
     memory: Any = None,
+    agents: Mapping[str, Agent] | None = None,
+    environment: Any = None,
 ) -> Setup:
     """Validate everything before anything is paid for.
 
@@ -183,7 +195,8 @@ def prepare(
                 )
     scorer = evaluators.resolved(evaluator)  # once, for this run and those nested in it
     shared = _Shared(roles, read_tools(tools or ()), scorer, verifier, concurrency, oracle, retries, on_nested)
-    setup = shared.setup(plan, caps, seed, on_event)
+    own = _own_agents(agents or {}, plan)
+    setup = shared.setup(plan, caps, seed, on_event, own, environment)
     return setup if memory is None else _with_memory(setup, memory)
 
 
@@ -214,13 +227,22 @@ class _Shared:
     retries: Retries | None
     on_nested: OnEvent | None
 
-    def setup(self, plan: Blueprint, caps: Budget, seed: int, on_event: OnEvent | None) -> Setup:
+    def setup(
+        self,
+        plan: Blueprint,
+        caps: Budget,
+        seed: int,
+        on_event: OnEvent | None,
+        own: Mapping[str, Agent] | None = None,
+        environment: MakeEnvironment | None = None,
+    ) -> Setup:
         """The set-up of one blueprint, and of those nested in it.
 
         Raises:
             BadInput: The blueprint needs something that was not given.
         """
-        operators, uses = plan.operators, plan.scheme.strategy.uses()
+        own = own or {}
+        operators, uses = plan.operators, plan.scheme.strategy.uses() - own.keys()
         verifier = self.verifier
         usable = verifier if verifier is not None and (self.oracle or not verifier.gold) else None
         _check_roles(plan, self.roles)
@@ -233,6 +255,7 @@ class _Shared:
             check_refine(operators.refine, usable, self.roles, plan.name, observes="enrich" in uses)
         if "enrich" in uses:
             check_tools(operators.enrich, self.tools, plan.name)
+            check_environment(operators.enrich, environment, plan.name)
         if plan.selection == "verified" and usable is None:
             raise BadInput(
                 f"blueprint {plan.name} selects by verifier: give one that knows no gold answer, or oracle=True"
@@ -241,10 +264,10 @@ class _Shared:
         for how in ("", *operators.generate.variants):
             nested = operators.generate.variant(how).nested
             if nested is not None:
-                own = Budget(calls=nested.calls, tokens=nested.tokens)
+                cap = Budget(calls=nested.calls, tokens=nested.tokens)
                 child = blueprints.load(nested.blueprint)
                 inner[how] = self.setup(
-                    child, _tightest(own, Budget(**child.budget.model_dump())), seed, self.on_nested
+                    child, _tightest(cap, Budget(**child.budget.model_dump())), seed, self.on_nested
                 )
         return Setup(
             plan,
@@ -260,7 +283,27 @@ class _Shared:
             self.on_nested,
             self.tools,
             inner,
+            own=own,
+            environment=environment,
         )
+
+
+def _own_agents(agents: Mapping[str, Agent], plan: Blueprint) -> Mapping[str, Agent]:
+    """The agents given, if the blueprint's strategy asks for what they do.
+
+    Raises:
+        BadInput: One is given for an operator that is not its own, or that nobody asks for.
+    """
+    uses = plan.scheme.strategy.uses()
+    for op, agent in agents.items():
+        if getattr(agent, "op", None) != op:
+            raise BadInput(f"agents={{{op!r}: ...}}: this agent carries out {getattr(agent, 'op', 'nothing')!r}")
+        if op not in uses:
+            raise BadInput(
+                f"agents={{{op!r}: ...}}: strategy {plan.scheme.strategy.name} of blueprint {plan.name} asks for "
+                f"{', '.join(sorted(uses))} only"
+            )
+    return agents
 
 
 def _roles(policy: Any, judge: Any, models: Mapping[str, Any]) -> dict[str, PolicyModel]:

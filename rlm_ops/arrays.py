@@ -47,6 +47,8 @@ class NodeArrays:
         unbacked: Evaluated values that want to be backed up: node to values.
         preferences: The chance that the first node of a pair is better than the second, by comparison.
         asides: Observations on a node by the variant that made them, such as `(0, "difficulty")`.
+        scores: What the latest evaluation measured, by node and (for observations) variant, else "".
+        remarks: The latest evaluator's reason, by the same.
         failures: Calls that came to nothing, by operator and nodes.
         left: Nodes the search has backtracked from.
         versions: How often a node was enriched, for those that were.
@@ -89,6 +91,8 @@ class NodeArrays:
         self.unbacked: dict[int, list[float]] = {}
         self.preferences: dict[tuple[int, int], float] = {}
         self.asides: dict[tuple[int, str], float] = {}
+        self.scores: dict[tuple[int, str], tuple[float, ...]] = {}
+        self.remarks: dict[tuple[int, str], str] = {}
         self.failures: dict[Key, int] = {}
         self.left: dict[int, None] = {}
         self.versions: dict[int, int] = {}

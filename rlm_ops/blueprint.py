@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.remembering import Remember
@@ -70,13 +70,7 @@ class Blueprint(Part):
     budget: Caps = Caps()
     memory: Remember | None = None
 
-    @model_serializer(mode="wrap")
-    def _without_no_memory(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The data; a blueprint without memory does not name it, and so is the one it was before there was any."""
-        data: dict[str, Any] = whole(self)
-        if data.get("memory") is None:
-            data.pop("memory", None)
-        return data
+    later = frozenset({"memory"})
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

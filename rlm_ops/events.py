@@ -117,6 +117,7 @@ class Evaluated:
         source: Who says so: `function`, `verifier`, `judge`, `rubric`, `scale`, `vote`, `pairwise`, `rollouts`,
             `confidence`, `tests`, `value-model`, `reward-model`, `difficulty`, `finished`, `discriminator`.
         note: The evaluator's reason, in words, where it gave one.
+        scores: What was measured, in units of its own, one number a test or example, where the value sums several up.
     """
 
     op: ClassVar[str] = "evaluate"
@@ -128,6 +129,7 @@ class Evaluated:
     how: str = ""
     source: str = ""
     note: str = ""
+    scores: tuple[float, ...] = ()
     usage: Usage = NO_USAGE
     seq: int = -1
 
@@ -247,7 +249,7 @@ _FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     cls: tuple((spec.name, _default(spec)) for spec in fields(cls) if spec.name not in ("seq", "op"))
     for cls in set(_CLASSES.values())
 }
-_TUPLES = frozenset({"nodes", "tools", "ops", "trace", "recalled", "items"})
+_TUPLES = frozenset({"nodes", "tools", "ops", "trace", "recalled", "items", "scores"})
 
 
 def to_row(event: Event) -> Row:
@@ -288,6 +290,8 @@ def from_row(row: Mapping[str, Any]) -> Event:
         if cls is Grown:
             values["op"] = op
             values["trace"] = tuple(values.get("trace", ()))
+        elif cls is Evaluated:
+            values["scores"] = tuple(values.get("scores", ()))
         elif cls is Reflected:
             values["items"] = tuple(values.get("items", ()))
         elif cls is Began:

@@ -7,9 +7,17 @@ carried out with the plain settings.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from reflectree.rlm_ops.formulas import Aggregation
 from reflectree.rlm_ops.step import Granularity
@@ -19,6 +27,18 @@ class Part(BaseModel):
     """A part of a blueprint: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after the first release: left out of the data at their default, so that what does not use them
+    is what it was, its digest included."""
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = whole(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                data.pop(name, None)
+        return data
 
     def __hash__(self) -> int:
         """Of the content, dictionaries included."""
@@ -80,6 +100,14 @@ class Nested(Part):
     depth: int = Field(default=3, ge=1, le=8)
 
 
+class Demo(Part):
+    """A worked example that belongs to the blueprint: question, steps, answer."""
+
+    question: str = Field(min_length=1)
+    steps: tuple[str, ...] = ()
+    answer: str
+
+
 class Generate(Varied):
     """Settings of the generator agent.
 
@@ -97,14 +125,18 @@ class Generate(Varied):
             `plan` (a plan before steps), `decompose` (an ordered list of sub-questions), `subquestion` (the next
             sub-question with its answer), `answer` (the answer now), `again` (a fresh look at the last sub-question),
             `rephrase` (the task in other words), `act` (a thought and an action), `action` (only the action), `code`
-            (a step with the Python code that checks it).
+            (a step with the Python code that checks it), `command` (a thought and one command for an environment).
         propose: Most steps taken from one reply (prompt `propose`).
         diverse: Ask for samples that differ, where the model can draw such: without replacement, leaving out the
             steps that the node has, or by the server's own diverse beam search.
         model: The role of the model that writes.
         thought: Keep the model's visible hidden thought beside the step.
         nested: Make the step by a nested run.
+        instruction: How to go about it, in words; it stands in the user turn, after the question.
+        demos: Worked examples, shown before those of the task.
     """
+
+    later = frozenset({"instruction", "demos"})
 
     temperature: float | None = Field(default=0.8, ge=0)
     ladder: tuple[float, ...] = ()
@@ -128,12 +160,15 @@ class Generate(Varied):
         "act",
         "action",
         "code",
+        "command",
     ] = "solve"
     propose: int = Field(default=1, ge=1)
     diverse: bool = False
     model: str = "policy"
     thought: bool = False
     nested: Nested | None = None
+    instruction: str = Field(default="", max_length=8000)
+    demos: tuple[Demo, ...] = ()
 
 
 class Refine(Varied):
@@ -147,7 +182,10 @@ class Refine(Varied):
         prompt: What to do: `rewrite`, `summarise`, `rephrase` or `clarify`.
         critique_tokens: Most tokens of the critique.
         model: The role of the model that rewrites.
+        instruction: How to go about it, in words.
     """
+
+    later = frozenset({"instruction"})
 
     critique: Literal["auto", "verifier", "tests", "tool", "critic", "self", "none"] = "auto"
     prompt: Literal["rewrite", "summarise", "rephrase", "clarify"] = "rewrite"
@@ -156,6 +194,7 @@ class Refine(Varied):
     critique_tokens: int = Field(default=256, ge=1)
     timeout: float = Field(default=120.0, gt=0)
     model: str = "policy"
+    instruction: str = Field(default="", max_length=8000)
 
 
 class Aggregate(Varied):
@@ -163,15 +202,22 @@ class Aggregate(Varied):
 
     Attributes:
         prompt: `merge` (the contents into one), `consensus` (what they agree on, and the answer that follows),
-            `synthesis` (a new solution that takes the best of each branch).
+            `synthesis` (a new solution that takes the best of each branch), `improve` (a better solution than those
+            shown with their values, the best last), `versions` (the next version of a program, after those shown),
+            `debate` (the first's author reads what the others say and answers anew), `layer` (one answer from those of
+            the layer before).
         model: The role of the model that merges.
+        instruction: How to go about it, in words.
     """
 
-    prompt: Literal["merge", "consensus", "synthesis"] = "synthesis"
+    later = frozenset({"instruction"})
+
+    prompt: Literal["merge", "consensus", "synthesis", "improve", "versions", "debate", "layer"] = "synthesis"
     temperature: float | None = Field(default=0.5, ge=0)
     max_tokens: int = Field(default=1024, ge=1)
     timeout: float = Field(default=120.0, gt=0)
     model: str = "policy"
+    instruction: str = Field(default="", max_length=8000)
 
 
 class Enrich(Varied):
@@ -179,12 +225,14 @@ class Enrich(Varied):
 
     Attributes:
         kind: `tool` (carry out the step's action, add what was observed), `code` (run the step's Python code in the
-            sandbox, add its output), `reflect` (say what the failed attempts below the node teach).
+            sandbox, add its output), `reflect` (say what the failed attempts below the node teach), `environment`
+            (carry the step's command out in the run's environment, add what was observed), `human` (show the step to a
+            person and add what they say).
         observation: Most characters of an observation.
         model: The role of the model that reflects.
     """
 
-    kind: Literal["tool", "code", "reflect"] = "tool"
+    kind: Literal["tool", "code", "reflect", "environment", "human"] = "tool"
     observation: int = Field(default=2000, ge=1)
     temperature: float | None = Field(default=0.5, ge=0)
     max_tokens: int = Field(default=256, ge=1)

@@ -179,6 +179,11 @@ class ReasoningStructure(InFlight):
             self.preferences[pair] = event.value
             return
         self._settle("evaluate", (node,), event.index, event.usage)
+        key = (node, event.how if event.aside else "")
+        if event.scores:
+            self.scores[key] = event.scores
+        if event.note:
+            self.remarks[key] = event.note
         if event.aside:
             self.asides[node, event.how] = event.value
             if self._wants_score(node):
@@ -295,7 +300,7 @@ _FOLDED = (
     *("began", "answered", "cursor", "parents", "children", "steps", "depth", "priors", "visits", "value_sum"),
     *("evaluations", "value_own", "least_own", "unbacked", "runs", "terminals", "usage", "applied", "_settled"),
     *("joined", "after", "ops", "hows", "backed", "preferences", "asides", "failures", "left", "versions", "notes"),
-    *("traces", "reflected"),
+    *("traces", "reflected", "scores", "remarks"),
 )
 
 

@@ -33,11 +33,12 @@ ScoreFunction = Callable[[Path], float] | Callable[[Path], Awaitable[float]]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A value in [0, 1], the reason in words, and what it cost."""
+    """A value in [0, 1], the reason in words, what it cost, and what was measured, in units of its own."""
 
     value: float
     note: str = ""
     usage: Usage = NO_USAGE
+    scores: tuple[float, ...] = ()
 
 
 class ScoreError(ValueError):

@@ -30,7 +30,9 @@ _WHOLE = (
 )
 
 
-def merging(shared: Path, pieces: Sequence[str], way: MergeWay, granularity: Granularity) -> tuple[Message, ...]:
+def merging(
+    shared: Path, pieces: Sequence[str], way: MergeWay, granularity: Granularity, instruction: str = ""
+) -> tuple[Message, ...]:
     """The conversation that asks for one text in place of several.
 
     Args:
@@ -38,6 +40,7 @@ def merging(shared: Path, pieces: Sequence[str], way: MergeWay, granularity: Gra
         pieces: What each of them adds.
         way: What to make of them.
         granularity: How much the new text is: a whole solution, or a part of one.
+        instruction: How to go about it, in words.
     """
     parts = [fence("problem", question(shared.task))]
     if shared.notes:
@@ -45,5 +48,7 @@ def merging(shared: Path, pieces: Sequence[str], way: MergeWay, granularity: Gra
     if shared.steps:
         parts.append(fence("before", shared.text))
     parts += [fence(f"piece-{number}", piece) for number, piece in enumerate(pieces, 1)]
+    if instruction:
+        parts.append(instruction)
     parts.append(f"{_WAYS[way]} {_WHOLE if granularity == 'solution' else _ENDING}")
     return (Message("system", MERGE), Message("user", "\n\n".join(parts)))

@@ -49,11 +49,13 @@ def finds_nothing_wrong(critique: str) -> bool:
     return verdict is not None and not verdict["not"] and verdict["word"].lower() in ("correct", "right")
 
 
-def rewriting(path: Path, way: Way, feedback: str = "") -> tuple[Message, ...]:
+def rewriting(path: Path, way: Way, feedback: str = "", instruction: str = "") -> tuple[Message, ...]:
     """The conversation that asks for another text in place of the last step of a path."""
     parts = [_shown(path)]
     if feedback:
         parts.append(fence("feedback", feedback))
+    if instruction:
+        parts.append(instruction)
     parts.append(f"{_WAYS[way]} {_WHOLE if _is_whole(path) else _STEP}")
     return (Message("system", REFINE), Message("user", "\n\n".join(parts)))
 

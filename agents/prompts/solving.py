@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from reflectree.agents.prompts.common import fence, lessons, question
 from reflectree.models.base import Message
+from reflectree.rlm_ops.settings import Demo
 from reflectree.rlm_ops.step import Path
-from reflectree.rlm_ops.task import Task
+from reflectree.rlm_ops.task import Example, Task
 
 SOLVE = (
     "Solve the problem step by step, each step on a line of its own and each a small, checkable advance. "
@@ -46,6 +47,10 @@ ASKS: Mapping[str, str] = {
         "Take turns of 'Thought: ...' and 'Action: name[input]'; each action is followed by its 'Observation: ...', "
         "which you never write yourself. Use only the actions listed, and 'Action: finish[answer]' at the end."
     ),
+    "command": (
+        "You act in an environment. Take turns of 'Thought: ...' and 'Action: ...' with one command alone; each action "
+        "is followed by its 'Observation: ...', which you never write yourself."
+    ),
     "code": (
         "Each step is a sentence of words and one ```python block that computes or checks it and prints the result; "
         "what it prints is shown as output. Go on from what was printed. "
@@ -66,6 +71,7 @@ def solving(
     tools: Mapping[str, str] | None = None,
     shown: bool = False,
     proposed: Sequence[str] = (),
+    demos: Sequence[Demo] = (),
 ) -> tuple[Message, ...]:
     """A conversation in which the policy writes.
 
@@ -76,9 +82,11 @@ def solving(
         tools: The actions there are, each with a line of description.
         shown: Whether the path is shown in the user turn, where the reply is no continuation of it.
         proposed: Next steps there are already.
+        demos: Worked examples of the blueprint's own, before those of the task.
     """
     turns = [Message("system", SOLVE)]
-    for example in path.task.examples:
+    shown_before: tuple[Demo | Example, ...] = (*demos, *path.task.examples)
+    for example in shown_before:
         turns.append(Message("user", example.question))
         turns.append(Message("assistant", "\n".join((*example.steps, f"Answer: {example.answer}"))))
     parts = [question(path.task)]

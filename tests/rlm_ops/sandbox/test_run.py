@@ -58,7 +58,7 @@ def test_errors_end_in_a_traceback_of_the_program_alone() -> None:
         ("while True: pass", "time", ""),
         ("import time; time.sleep(60)", "time", ""),
         ("x = bytearray(10**10)", "memory", "MemoryError"),
-        ("x = []\nwhile True: x.append(' ' * 10**6)", "memory", "MemoryError"),
+        ("x = []\nwhile True: x.append(' ' * 10**7)", "memory", "MemoryError"),
         ("def f(): f()\nf()", "error", "RecursionError"),
         ("for _ in range(100): print('x' * 10**6)", "output", "xxx"),
         ("while True: print('x' * 1000)", "output", "xxx"),
