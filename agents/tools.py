@@ -115,7 +115,7 @@ def check_environment(settings: Enrich, environment: object, blueprint: str) -> 
         BadInput: Says so.
     """
     if environment is None and any(settings.variant(how).kind == "environment" for how in ("", *settings.variants)):
-        raise BadInput(f"blueprint {blueprint} acts in an environment: give one, for example environment=\"textworld/coin\"")
+        raise BadInput(f"blueprint {blueprint} acts in an environment: give environment=..., such as textworld/coin")
 
 
 def _require_sandbox(what: str) -> None:

@@ -92,9 +92,7 @@ class Setup:
         agents: dict[str, Agent] = {}
         if "generate" in uses:
             described = {name: tool.description for name, tool in self.tools.items()}
-            agents["generate"] = Generator(
-                operators.generate, granularity, self.roles, nested=nested, tools=described
-            )
+            agents["generate"] = Generator(operators.generate, granularity, self.roles, nested=nested, tools=described)
         if "refine" in uses:
             agents["refine"] = Refiner(
                 operators.refine,
