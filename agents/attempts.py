@@ -123,7 +123,7 @@ class Attempt:
             call,
             reading,
             usage,
-            prior=prior_of(sample.token_logprobs) if settings.priors else None,
+            prior=prior_of(sample.token_logprobs, whole=settings.whole_priors) if settings.priors else None,
             confidence=confidence_of(sample) if settings.alternatives else None,
             thought=thought if settings.thought else "",
         )
@@ -219,11 +219,11 @@ def failed(call: Call, reason: str, usage: Usage) -> Failed:
     return Failed(of=call.op, nodes=call.nodes, index=call.index, how=call.how, reason=reason, usage=usage)
 
 
-def prior_of(token_logprobs: tuple[float, ...] | None) -> float | None:
-    """Length-normalised probability, in (0, 1]: exp of the mean token log-probability (OpenR)."""
+def prior_of(token_logprobs: tuple[float, ...] | None, *, whole: bool = False) -> float | None:
+    """Probability in (0, 1]: exp of the mean token log-probability (OpenR), or of their sum: the `whole` step's."""
     if not token_logprobs:
         return None
-    mean = sum(token_logprobs) / len(token_logprobs)
+    mean = sum(token_logprobs) / (1 if whole else len(token_logprobs))
     # providers send -9999 or -inf for "unlikely": siblings are normalised by their sum, which must not be 0
     return None if math.isnan(mean) else max(math.exp(min(mean, 0.0)), LEAST_PRIOR)
 

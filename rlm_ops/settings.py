@@ -134,9 +134,10 @@ class Generate(Varied):
         nested: Make the step by a nested run.
         instruction: How to go about it, in words; it stands in the user turn, after the question.
         demos: Worked examples, shown before those of the task.
+        whole_priors: A prior is the chance of the whole step, not of one of its tokens on average (with `priors`).
     """
 
-    later = frozenset({"instruction", "demos"})
+    later = frozenset({"instruction", "demos", "whole_priors"})
 
     temperature: float | None = Field(default=0.8, ge=0)
     ladder: tuple[float, ...] = ()
@@ -169,6 +170,7 @@ class Generate(Varied):
     nested: Nested | None = None
     instruction: str = Field(default="", max_length=8000)
     demos: tuple[Demo, ...] = ()
+    whole_priors: bool = False
 
 
 class Refine(Varied):
@@ -230,7 +232,11 @@ class Enrich(Varied):
             person and add what they say).
         observation: Most characters of an observation.
         model: The role of the model that reflects.
+        approve: Before a command is carried out (`tool`, `environment`, `code`), a person is asked whether it may be.
+        ask: What the person is asked, in place of the usual words.
     """
+
+    later = frozenset({"approve", "ask"})
 
     kind: Literal["tool", "code", "reflect", "environment", "human"] = "tool"
     observation: int = Field(default=2000, ge=1)
@@ -238,6 +244,8 @@ class Enrich(Varied):
     max_tokens: int = Field(default=256, ge=1)
     timeout: float = Field(default=60.0, gt=0)
     model: str = "policy"
+    approve: bool = False
+    ask: str = Field(default="", max_length=2000)
 
 
 class Evaluate(Varied):

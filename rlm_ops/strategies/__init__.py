@@ -16,6 +16,7 @@ from reflectree.rlm_ops.strategies.llama_berry import LlamaBerry
 from reflectree.rlm_ops.strategies.mcts import MCTS
 from reflectree.rlm_ops.strategies.mctsr import MCTSr
 from reflectree.rlm_ops.strategies.operator_mcts import OperatorMCTS
+from reflectree.rlm_ops.strategies.path_sampling import PathSampling
 from reflectree.rlm_ops.strategies.react import ReAct
 from reflectree.rlm_ops.strategies.refinement import SelfRefine
 from reflectree.rlm_ops.strategies.reflexion import Reflexion
@@ -50,6 +51,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         ABMCTS,
         Adaptive,
         OperatorMCTS,
+        PathSampling,
     )
 }
 
@@ -71,6 +73,7 @@ __all__ = [
     "LlamaBerry",
     "MCTSr",
     "OperatorMCTS",
+    "PathSampling",
     "RStar",
     "RStarMath",
     "ReAct",

@@ -10,7 +10,12 @@ from reflectree.training.countdown.searches import Outcome
 
 @pytest.mark.parametrize(
     ("name", "numbers"),
-    [("countdown-beam", [2, 4, 6, 8]), ("countdown-best-of-n", [2, 4, 6, 8]), ("countdown-beam-five", [1, 2, 4, 6, 8])],
+    [
+        ("countdown-beam", [2, 4, 6, 8]),
+        ("countdown-best-of-n", [2, 4, 6, 8]),
+        ("countdown-path-sampling", [2, 4, 6, 8]),
+        ("countdown-beam-five", [1, 2, 4, 6, 8]),
+    ],
 )
 def test_the_shipped_models_search_in_the_frameworks_engine(name: str, numbers: list[int]) -> None:
     async def search() -> tuple[list[Outcome], int]:
