@@ -33,6 +33,11 @@ SETS = {
 CHECKED = frozenset({"countdown"})
 """Sets whose rules stand in the task, so that search may ask the verifier."""
 RESULTS = Path(__file__).parent / "results"
+ELSEWHERE = frozenset(
+    {"opro", "funsearch", "llm-sr", "hypothesis-search", "debate", "moa", "role-team"}
+    | {"react-env", "reflexion-env", "lats-env", "coscientist", "voyager-env"}
+)
+"""Blueprints that want a problem, a team or an environment."""
 STEP_TOKENS, SOLUTION_TOKENS = 24, 64
 """Most tokens a call may write. A call reserves them all, so larger ones would leave the budget unspent."""
 
@@ -66,8 +71,8 @@ WITHOUT_CRITIC: dict[str, dict[str, Any]] = {
 
 
 def plans(names: str, *, checked: bool) -> list[Blueprint]:
-    """The blueprints of the table: those that learn from run to run are measured elsewhere."""
-    alone = [name for name in blueprints.names() if blueprints.load(name).memory is None]
+    """The blueprints of the table: those that learn, discover, convene or act are measured elsewhere."""
+    alone = [name for name in blueprints.names() if name not in ELSEWHERE and blueprints.load(name).memory is None]
     wanted = alone if names == "all" else names.split(",")
     found = [fitted(blueprints.load(name), checked=checked) for name in wanted]
     return found if checked else [plan.with_overrides(WITHOUT_CRITIC.get(plan.name, {})) for plan in found]
