@@ -22,7 +22,13 @@ Folder = Annotated[Path, typer.Argument(metavar="MEMORY", help="The memory's fol
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Embedder = Annotated[
-    str, typer.Option("--embedder", "-e", metavar="NAME", help="embedded, hashing, or a LangChain provider:model.")
+    str,
+    typer.Option(
+        "--embedder",
+        "-e",
+        metavar="NAME",
+        help="embedded, hashing, or a LangChain provider:model; own: the one it was made with.",
+    ),
 ]
 
 TEXT = 90
@@ -107,7 +113,7 @@ def search(
     memory: Folder,
     query: Annotated[str, typer.Argument(metavar="TEXT", help="A task, or what it is about.")],
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="Most records.")] = 6,
-    embedder: Embedder = "embedded",
+    embedder: Embedder = "own",
     as_json: Json = False,
 ) -> None:
     """Search as a run would: what it would be shown, with its relevance, recency, utility and score.
@@ -158,7 +164,7 @@ def forget(
     run: Annotated[str | None, typer.Option("--run", help="All of a run.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Kept with the ids, which never come back.")] = "by hand",
     yes: Yes = False,
-    embedder: Embedder = "embedded",
+    embedder: Embedder = "own",
     as_json: Json = False,
 ) -> None:
     """Erase records and everything derived from them: from the ledger, the index and all snapshots, for good.
@@ -206,7 +212,7 @@ def import_records(
     standing: Annotated[
         bool, typer.Option("--standing", help="Believe its trust and counts: only for files of your own.")
     ] = False,
-    embedder: Embedder = "embedded",
+    embedder: Embedder = "own",
     as_json: Json = False,
 ) -> None:
     """Take the records of a file in, all or none. They are candidates, whatever the file says: trust is earned here.
@@ -253,7 +259,7 @@ def rollback(
     memory: Folder,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A snapshot.")],
     yes: Yes = False,
-    embedder: Embedder = "embedded",
+    embedder: Embedder = "own",
 ) -> None:
     """Go back to a snapshot; what was forgotten since stays forgotten.
 

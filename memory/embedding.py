@@ -18,21 +18,26 @@ from reflectree.rlm_ops.errors import BadInput
 FINGERPRINT = "fingerprint"
 FIELDS = "fields"
 EPOCH = "epoch"
-"""Notes in a table: who embedded it, which fields by default, and how often it was embedded anew."""
+NAME = "embedder"
+"""Notes in a table: who embedded it, which fields by default, how often it was embedded anew, and by which name."""
+OWN = "own"
+"""Means the embedder that a memory was made with, by the name it was given then; a new one has the embedded model."""
 
 
 class Embedder:
     """Texts to checked float32 vectors.
 
     Args:
-        config: LangGraph's index configuration; `dims` may be left out.
+        config: LangGraph's index configuration; `dims` may be left out, and the embedder may be `OWN`.
         table: Where the fingerprint is kept. An asynchronous function is asked for it when first used.
     """
 
     def __init__(self, config: IndexConfig, table: ItemTable) -> None:
         if "embed" not in config:
             raise BadInput("index names no embedder: pass index={'embed': 'embedded'}")
-        self.embeddings = embedder(config["embed"])
+        given = config["embed"]
+        self._name = (table.meta(NAME) or "embedded") if given == OWN else given
+        self.embeddings = embedder(self._name)
         self.fields = list(config.get("fields") or ["$"])
         self.dimension = config.get("dims")
         self._table = table
@@ -82,6 +87,8 @@ class Embedder:
         with self._table.writing() if self._table.meta(FINGERPRINT) is None else _Nothing():
             if self._table.meta(FINGERPRINT) is None:
                 self._table.note(FINGERPRINT, ours.dump())
+                if isinstance(self._name, str):
+                    self._table.note(NAME, self._name)
         require_same(self._table, ours)
         self._known = True
 

@@ -12,7 +12,7 @@ from langgraph.store.base import IndexConfig
 from reflectree.memory.backends.index import Vector
 from reflectree.memory.backends.table import ItemTable
 from reflectree.memory.embedders.fingerprint import PROBE, Fingerprint
-from reflectree.memory.embedding import EPOCH, FIELDS, FINGERPRINT, Embedder
+from reflectree.memory.embedding import EPOCH, FIELDS, FINGERPRINT, NAME, Embedder
 from reflectree.memory.folder import Folder
 from reflectree.memory.texts import texts_of
 from reflectree.memory.values import decode
@@ -56,6 +56,7 @@ def _reembed(table: ItemTable, given: Any, fields: list[str] | None) -> int:
         with table.writing():
             count = _embed_all(table, new, default, known, write=True)
             table.note(FINGERPRINT, print_.dump())
+            table.note(NAME, given if isinstance(given, str) else "")
             table.note(FIELDS, json.dumps(default))
             table.note(EPOCH, str(int(table.meta(EPOCH) or "0") + 1))
     finally:

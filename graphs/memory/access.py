@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from langgraph.store.base import BaseStore, IndexConfig
 
+from reflectree.memory.embedding import OWN
 from reflectree.memory.ledger import Ledger
 from reflectree.memory.records import Split
 from reflectree.rlm_ops.errors import BadInput
@@ -69,7 +70,7 @@ def open_ledger(
     path: str | os.PathLike[str] | None,
     *,
     store: BaseStore | None = None,
-    embedder: Any = "embedded",
+    embedder: Any = OWN,
     oracle: bool = False,
 ) -> Ledger:
     """The ledger of a folder, with its index in the same folder; without one, both lie in this process.
@@ -77,7 +78,7 @@ def open_ledger(
     Args:
         path: The folder.
         store: The index, where it is another store.
-        embedder: What embeds texts where the folder's index is made.
+        embedder: What embeds texts. Left out, it is what the folder was made with; a new one has the embedded model.
         oracle: Whether gold answers may be learnt from.
     """
     if store is None:
