@@ -66,6 +66,12 @@ class Result:
         )
 
     def to_json(self, trace_path: str | None = None) -> dict[str, Any]:
-        """The JSON object the command line prints; `trace` is the file the trace was saved to."""
+        """The JSON object the command line prints; `trace` is the file the trace was saved to.
+
+        A run with a memory also says what it recalled, and whether it was shown (`arm`).
+        """
         data = {name: getattr(self, name) for name in self.__slots__ if name not in ("usage", "trace")}
+        began = self.trace.began
+        if began is not None and began.arm:
+            data["memory"] = {"arm": began.arm, "recalled": len(began.recalled)}
         return {**data, "wall_s": round(self.wall_s, 3), "usage": asdict(self.usage), "trace": trace_path}

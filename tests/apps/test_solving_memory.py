@@ -94,6 +94,7 @@ def test_a_second_run_recalls_what_the_first_one_learnt(
     )
     assert (done.code, done.data["answer"]) == (0, "14")
     assert "memory: 1 record recalled" in done.err
+    assert done.data["memory"] == {"arm": "memory", "recalled": 1}
     assert recalled(Trace.load(trace)) == [lesson.id]
     assert lessons(learnt)[0].standing.wins == 1
 
