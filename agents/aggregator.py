@@ -20,6 +20,9 @@ from reflectree.rlm_ops.step import Granularity
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
+CANDIDATES = frozenset({"improve", "versions"})
+"""Prompts whose reply is a new candidate, so that one without an answer came to nothing."""
+
 
 class Aggregator:
     """Carries out *aggregate*.
@@ -65,7 +68,7 @@ class Aggregator:
         )
         try:
             outcome = await run.caller(settings.model).call(
-                request, lambda choice: _merge_problem(choice, structure.task)
+                request, lambda choice: _merge_problem(choice, structure.task, settings.prompt in CANDIDATES)
             )
         except ModelUnreachable:  # only where the endpoint has never answered: every other call would fare the same
             raise
@@ -100,7 +103,7 @@ def _read(choice: Choice, task: Task) -> tuple[str, str | None]:
     return text.strip(), extract_answer(text)
 
 
-def _merge_problem(choice: Choice, task: Task) -> str | None:
+def _merge_problem(choice: Choice, task: Task, proposes: bool = False) -> str | None:
     text = split_thought(choice.text)[1]
     if not text.strip():
         return "the merge is empty" + (": hidden reasoning used up max_tokens" if choice.finish == "length" else "")
@@ -109,6 +112,8 @@ def _merge_problem(choice: Choice, task: Task) -> str | None:
     read, answer = _read(choice, task)
     if choice.finish == "length" and (answer is None if task.form == "code" else cut_at_answer(text) == text):
         return "the merge was cut at max_tokens"
+    if proposes and answer is None:
+        return "the reply states no candidate"
     return problem_with(read, question=task.question)
 
 

@@ -15,6 +15,7 @@ from reflectree.agents.sampling import Plan
 from reflectree.models.base import Choice, Request
 from reflectree.models.calling import Outcome
 from reflectree.rlm_ops.calls import Call
+from reflectree.rlm_ops.commands import listed_commands
 from reflectree.rlm_ops.events import Event, Failed, Grown
 from reflectree.rlm_ops.formulas import mean_confidence, token_confidence
 from reflectree.rlm_ops.misbehaviour import problem_with
@@ -66,7 +67,7 @@ class Attempt:
         thought, text = split_thought(choice.text)
         program = self.path.task.form == "code"  # whose indentation is part of it
         strips = self.plan.strips and not program
-        draft = Draft(text, self.lead, choice.finish == "length", self.before, self.last, strips)
+        draft = Draft(text, self.lead, choice.finish == "length", self.before, self.last, strips, self._commands())
         tokens = self.plan.granularity == "token"
         if not text.strip() and not (tokens and awaits_end(draft)):
             return "the reply is empty" + (": hidden reasoning used up max_tokens" if draft.cut else "")
@@ -81,6 +82,10 @@ class Attempt:
         if problem is None:
             self._readings[id(choice)] = reading, choice.reasoning or thought
         return problem
+
+    def _commands(self) -> tuple[str, ...]:
+        """The commands that an environment listed last."""
+        return listed_commands(self.before or self.path.task.context) if self.plan.prompt == "command" else ()
 
     def misbehaves(self, reading: Reading) -> str | None:
         """What is wrong with the text of a step, in one line: a loop, another language, the last step again."""

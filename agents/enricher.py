@@ -12,15 +12,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from reflectree.agents.acting import Worlds, act
+from reflectree.agents.acting import observed as observed
 from reflectree.agents.base import AgentRun
 from reflectree.agents.prompts.reflecting import reflecting
 from reflectree.agents.replies import split_thought
 from reflectree.agents.tool_calls import BadCall, Tool
 from reflectree.agents.tools import FINISH, named
+from reflectree.agents.turns import turn
 from reflectree.models.base import Choice, PolicyModel, Request
 from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.calls import Call, Operator
-from reflectree.rlm_ops.environment import MakeEnvironment
 from reflectree.rlm_ops.errors import BadInput, ModelUnreachable, TransientModelError
 from reflectree.rlm_ops.events import Enriched, Event, Failed
 from reflectree.rlm_ops.misbehaviour import problem_with
@@ -47,7 +49,7 @@ class Enricher:
         settings: The blueprint's settings.
         tools: The tools the run was granted, by name.
         models: The models by role.
-        environment: Makes the environments that commands are carried out in.
+        worlds: The environments that commands are carried out in.
     """
 
     name = "enricher"
@@ -60,10 +62,10 @@ class Enricher:
         *,
         tools: Mapping[str, Tool],
         models: Mapping[str, PolicyModel],
-        environment: MakeEnvironment | None = None,
+        worlds: Worlds | None = None,
     ) -> None:
         self.settings = settings
-        self.environment = environment
+        self.worlds = worlds
         self.tools = tools
         self.models = models
 
@@ -83,12 +85,18 @@ class Enricher:
             return [await self._observe(call, run.structure, settings)]
         if settings.kind == "code":
             return [await self._execute(call, run.structure, settings)]
+        if settings.kind == "environment":
+            if self.worlds is None:
+                return [_failed(call, "there is no environment to act in")]
+            return [await act(self.worlds, call, run.structure, settings)]
         return [await self._reflect(call, run, settings)]
 
     async def _observe(self, call: Call, structure: ReasoningStructure, settings: Enrich) -> Event:
         """Carry out the step's action; that it cannot be is an observation too."""
         step = structure.steps[call.nodes[0]]
-        action = parse_action(step.text)
+        action = turn(call, structure, settings) if settings.one_command else parse_action(step.text)
+        if isinstance(action, str):
+            return _added(call, step, observed(f"{BAD_CALL} {action}"), "bad-call", f"{BAD_CALL} {action}")
         if action is None:
             return _failed(call, "the step holds no action that can be read")
         if action.name.lower() == FINISH and action.arguments_text.strip():
@@ -193,11 +201,6 @@ class Enricher:
             note=lesson,
             usage=outcome.usage,
         )
-
-
-def observed(text: str) -> str:
-    """An observation as it stands in a step: no line of it can pass for one of the step's own."""
-    return "Observation: " + "\n| ".join(text.splitlines() or ["(nothing)"])
 
 
 def output(text: str) -> str:

@@ -1,8 +1,8 @@
 """Where the feedback behind a refinement comes from: a verifier, tests, a tool, a critic, or the policy itself.
 
-A source says what is wrong, in words. Feedback from outside the policy is preferred: that a model corrects its own
-reasoning without any rarely helps (arXiv 2310.01798; the blueprint, arXiv 2501.11223, says the same), so `self` is
-never chosen by itself. Nothing here rewrites anything.
+A source says what is wrong, in words; the run's own evaluator may be one. Feedback from outside the policy is
+preferred: that a model corrects its own reasoning without any rarely helps (arXiv 2310.01798; the blueprint, arXiv
+2501.11223, says the same), so `self` is never chosen by itself. Nothing here rewrites anything.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reflectree.agents.base import AgentRun
@@ -26,7 +26,7 @@ from reflectree.rlm_ops.task import Verifier
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 from reflectree.rlm_ops.verifiers.code import CodeTests, extract_code
 
-Source = Literal["verifier", "tests", "tool", "critic", "self", ""]
+Source = Literal["verifier", "tests", "remark", "tool", "critic", "self", ""]
 
 LONGEST = 2000
 """Most characters of feedback that are kept and shown."""
@@ -103,6 +103,8 @@ class Sources:
             return await _tested(self.tests, step)
         if source == "verifier" and self.verifier is not None:
             return _verified(self.verifier, step)
+        if source == "remark":
+            return _remarked(structure, node)
         if source == "tool":
             note = structure.notes.get(node, "") if _observed(structure, node) else ""
             return (
@@ -118,6 +120,15 @@ def _observed(structure: ReasoningStructure, node: int) -> bool:
 def _short(source: Source, words: str) -> Feedback:
     words = words.strip()
     return Feedback(source, words if len(words) <= LONGEST else f"{words[:LONGEST]} ...")
+
+
+def _remarked(structure: ReasoningStructure, node: int) -> Feedback:
+    """What the run's evaluator said of a node, with the value it gave."""
+    value = structure.value(node)
+    if value is None:
+        return Feedback("remark", problem=f"node {node} was not evaluated")
+    said = structure.remarks.get((node, ""), "")
+    return replace(_short("remark", f"It is worth {value:.2f}, where 1 is best.\n{said}"), fine=value >= 1.0)
 
 
 def _verified(verifier: Verifier, step: Step) -> Feedback:

@@ -23,6 +23,7 @@ from reflectree.rlm_ops.errors import BadInput, ModelUnreachable, TransientModel
 from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.settings import Nested
 from reflectree.rlm_ops.step import Granularity, Path
+from reflectree.rlm_ops.strategies.episodes import ACTION
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE
@@ -120,7 +121,7 @@ class Generator:
         first = calls[0]
         able = self.model(plan.settings.model).capabilities
         node = first.nodes[0]
-        attempt = self._attempt(plan, structure, node, len(calls), prefills=able.prefill)
+        attempt = self._attempt(plan, structure, calls, prefills=able.prefill)
         if plan.prompt == "propose":
             ask = plan.ask.replace("{count}", str(len(calls)))
             there = [structure.steps[child].text for child in structure.children[node]]
@@ -149,13 +150,14 @@ class Generator:
         )
         return request, attempt
 
-    def _attempt(self, plan: Plan, structure: ReasoningStructure, node: int, calls: int, *, prefills: bool) -> Attempt:
+    def _attempt(self, plan: Plan, structure: ReasoningStructure, calls: Sequence[Call], *, prefills: bool) -> Attempt:
+        node = calls[0].nodes[0]
         path, prompt = structure.path(node), plan.prompt
         delimiter = plan.settings.delimiter
         if prompt == "solve":
             return Attempt(plan, path, prompts.begun(path, delimiter))
         if prompt == "propose":
-            return Proposals(plan, path, calls)
+            return Proposals(plan, path, len(calls))
         if plan.shown:
             return Attempt(plan, path)
         if prompt == "again" and path.steps and (lead := same_subquestion(path.steps[-1].text)):
@@ -167,7 +169,9 @@ class Generator:
         if prompt in ("subquestion", "again"):
             lead, last = next_subquestion(path, self._decomposition(structure, node))
             return Attempt(plan, path, before, lead, last=last)
-        leads = {"action": "Action:", "answer": "Answer:" if prefills else ""}
+        leads = {"action": "Action:"}
+        if prefills:  # what a model would have to be asked for anew otherwise
+            leads |= {"answer": "Answer:", "command": "Action:" if calls[0].how == ACTION else "Thought:"}
         return Attempt(plan, path, before, leads.get(prompt, ""))
 
     def _decomposition(self, structure: ReasoningStructure, node: int) -> str | None:
@@ -185,9 +189,15 @@ class Generator:
         key = (plan, path.notes, hint)
         turns = None if plan.shown and path.steps else self._kept.get(key)
         if turns is None:
-            tools = prompts.described(path.task, self.tools) if plan.prompt in ("act", "action") else None
+            tools = prompts.described(path.task, self.tools) if plan.prompt in ("act", "action", "experiment") else None
             turns = prompts.solving(
-                path, ask=plan.ask, hint=hint, tools=tools, shown=plan.shown, demos=plan.settings.demos
+                path,
+                ask=plan.ask,
+                hint=hint,
+                tools=tools,
+                shown=plan.shown,
+                demos=plan.settings.demos,
+                system=prompts.ACT if plan.prompt == "command" else prompts.SOLVE,
             )
             if not (plan.shown and path.steps):
                 self._kept[key] = turns

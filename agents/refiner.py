@@ -8,7 +8,7 @@ from dataclasses import replace
 from reflectree.agents.base import AgentRun
 from reflectree.agents.feedback import Feedback, Sources
 from reflectree.agents.prompts.refining import rewriting
-from reflectree.agents.replies import split_thought
+from reflectree.agents.replies import split_thought, written_program
 from reflectree.models.base import Choice, PolicyModel, Request
 from reflectree.models.calling import spent_by
 from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
@@ -25,6 +25,7 @@ from reflectree.rlm_ops.usage import NO_USAGE, Usage
 SPOKEN = {
     "verifier": "the verifier finds",
     "tests": "the tests find",
+    "remark": "the evaluator finds",
     "tool": "the tool finds",
     "critic": "the critic finds",
     "self": "self-critique finds",
@@ -97,6 +98,7 @@ class Refiner:
         node = call.nodes[0]
         step = run.structure.steps[node]
         whole, question = step.granularity == "solution", run.structure.task.question
+        program = whole and run.structure.task.form == "code"
         request = Request(
             rewriting(run.structure.path(node), settings.prompt, feedback.words, settings.instruction),
             max_tokens=settings.max_tokens,
@@ -108,7 +110,7 @@ class Refiner:
         try:
             outcome = await run.caller(settings.model).call(
                 request,
-                lambda choice: self._problem(choice, whole, question),
+                lambda choice: self._problem(choice, whole, question, program=program),
                 lambda again, choice: self._again(again, choice),
             )
         except (BudgetRefused, ModelError) as error:
@@ -126,10 +128,14 @@ class Refiner:
     def _event(self, call: Call, run: AgentRun, step: Step, text: str, feedback: Feedback, usage: Usage) -> Event:
         """The event a rewrite makes."""
         text = split_thought(text)[1].strip()
-        text = cut_at_answer(text if step.granularity == "solution" else text.partition(self.delimiter)[0]).strip()
-        if text.split() == step.text.split():
+        if step.granularity == "solution" and run.structure.task.form == "code":
+            answer = written_program(text)
+            same = answer is not None and step.answer is not None and answer.split() == step.answer.split()
+        else:
+            text = cut_at_answer(text if step.granularity == "solution" else text.partition(self.delimiter)[0]).strip()
+            answer, same = extract_answer(text), text.split() == step.text.split()
+        if same:
             return _failed(call, "the rewrite changes nothing", usage)
-        answer = extract_answer(text)
         return Grown(
             op="refine",
             nodes=call.nodes,
@@ -145,7 +151,7 @@ class Refiner:
             usage=usage,
         )
 
-    def _problem(self, choice: Choice, whole: bool, question: str) -> str | None:
+    def _problem(self, choice: Choice, whole: bool, question: str, *, program: bool = False) -> str | None:
         """What is wrong with a rewrite, or `None`."""
         text = split_thought(choice.text)[1].strip()
         if not text:
@@ -154,6 +160,11 @@ class Refiner:
             )
         if choice.finish == "filter":
             return "the rewrite was refused by the provider's filter"
+        if program:
+            if written_program(text) is None:
+                cut = choice.finish == "length"
+                return "the rewrite was cut at max_tokens" if cut else "the rewrite holds no program"
+            return problem_with(text, question=question)
         if choice.finish == "length":
             done = cut_at_answer(text) != text and extract_answer(text) is not None
             if not (done or (not whole and self.delimiter in text)):

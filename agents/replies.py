@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from reflectree.agents.prompts.solving import SUBQUESTION
 from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
+from reflectree.rlm_ops.commands import MOST as LONGEST_COMMAND
+from reflectree.rlm_ops.commands import bare, bare_span, command_span
+from reflectree.rlm_ops.one_command import commands_in, disowned
 from reflectree.rlm_ops.parsing import parse_action, parse_subquestions
 from reflectree.rlm_ops.splitting import parse_reasoning
 
@@ -26,6 +29,7 @@ class Draft(NamedTuple):
         before: The path before it, where steps run on (granularity `token`).
         last: Whether it replies to the last of the task's sub-questions.
         strips: Whether white space around a step is no part of it.
+        commands: The commands that an environment listed.
     """
 
     text: str
@@ -34,6 +38,7 @@ class Draft(NamedTuple):
     before: str = ""
     last: bool = False
     strips: bool = True
+    commands: tuple[str, ...] = ()
 
 
 class Reading(NamedTuple):
@@ -50,7 +55,9 @@ CUT = "the reply was cut"
 ANSWER_ROOM = 400
 """Characters at the end of a path of tokens in which an answer may have begun."""
 _ANSWER_LINE = re.compile(r"^[ \t>*_#]*(?:the |my )?(?:final )?answer[*_]*[ ]?:", re.IGNORECASE | re.MULTILINE)
+_AROUND = "` \t\r\n"
 _ACTION_LINE = re.compile(r"^[ \t>*_#]*action\b(?! input)", re.IGNORECASE | re.MULTILINE)
+_THOUGHT_LINE = re.compile(r"[ \t>*_#]*thought\b", re.IGNORECASE)
 _NEXT_TURN = re.compile(r"\n[ \t>*_#]*(?:thought|observation|action(?! input))\b", re.IGNORECASE)
 _PROGRAM = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
 _FENCED = re.compile(r"```[^\n]*\n.*?(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
@@ -178,19 +185,40 @@ def _finished(arguments: str) -> str:
 
 
 def read_command(draft: Draft) -> Reading | str:
-    """A thought and one command for an environment, up to the end of the command's line."""
-    text = draft.text.strip()
-    if draft.lead and not _ACTION_LINE.search(text):
-        text = f"{draft.lead.rstrip()} {text}"
-    marker = _ACTION_LINE.search(text)
-    if marker is None:
+    """A thought and one command for an environment, with nothing around it; what comes after it was made up.
+
+    Where no line is marked as the command, the first line is that is one of those that the environment listed.
+    """
+    said = draft.text.strip()
+    begun = _ACTION_LINE.match(said) or _THOUGHT_LINE.match(said)
+    text = said if begun or not draft.lead else f"{draft.lead.rstrip()} {said}"
+    span = command_span(text)
+    if span is None and (found := bare_span(said, draft.commands)) is not None:
+        thought = said[: found[0]].rstrip()
+        thought = thought if begun or not thought else f"{draft.lead.rstrip()} {thought}"
+        return Reading(f"{thought}\nAction: {bare(said[slice(*found)])}".lstrip())
+    if span is None:
         return "the reply holds no action"
-    command, newline, _ = text[marker.end() :].partition("\n")
-    if not command.strip():
-        return "the action is empty"
-    if draft.cut and not newline:
+    start, end = span
+    if draft.cut and end == len(text) and not draft.text.endswith("\n"):
         return CUT
-    return Reading(text[: marker.end()] + command.rstrip())
+    command = bare(text[start:end])
+    if not command:
+        return "the action is empty"
+    if len(command) > LONGEST_COMMAND:
+        return f"the action is no command: it has {len(command)} characters"
+    return Reading(f"{text[:start].rstrip(_AROUND)} {command}")
+
+
+def read_turn(draft: Draft) -> Reading | str:
+    """A turn of one command, kept whole however many it has: what is wrong with it is for the turn to observe."""
+    if draft.cut:
+        return CUT
+    text = disowned(draft.lead + draft.text).strip()
+    if extract_answer(text) is None or next(commands_in(text), None) is not None:
+        return Reading(text)
+    until = cut_at_answer(text)
+    return Reading(until.strip(), extract_answer(until))
 
 
 def read_code(draft: Draft) -> Reading | str:
@@ -220,5 +248,6 @@ READERS: Mapping[str, Reader] = {
     "action": read_action,
     "code": read_code,
     "command": read_command,
+    "experiment": read_turn,
 }
 """By the prompt's name in `Generate.prompt`."""

@@ -21,6 +21,7 @@ _STOPS: Mapping[str, tuple[str, ...]] = {
     "act": ("\nObservation", "Observation:"),
     "action": ("\nObservation", "Observation:"),
     "command": ("\nObservation", "Observation:"),
+    "experiment": ("\nObservation", "Observation:"),
     "code": ("\n```\n", "```output"),
 }
 _SHOWN = frozenset({"propose", "plan", "decompose", "rephrase"})

@@ -37,6 +37,9 @@ class RunOptions:
         tools: Tools by name, or as `module:function`.
         value_model: The name of a value model that scores, in place of `evaluator`.
         memory: The folder that the run recalls from and learns into, as an absolute path.
+        environment: The name of the environment that the run acts in; a task is then not needed.
+        problem: The name of the problem whose solutions are measured; it brings the task and scores.
+        safety: What refuses commands before they are carried out.
         directory: Where `evaluator`, tools, `python:` verifiers and a value model's folder are looked for, besides
             installed packages.
     """
@@ -62,6 +65,9 @@ class RunOptions:
     seed: int = 0
     oracle: bool = False
     memory: str | None = None
+    environment: str | None = None
+    problem: str | None = None
+    safety: str | None = None
     directory: str = ""
 
     @classmethod
@@ -95,10 +101,13 @@ class RunOptions:
         """The caps; BadInput where one is negative."""
         return Budget(self.calls, self.tokens, self.usd, self.seconds)
 
-    def task(self) -> Task:
-        """The task, with the verifier its file names."""
+    def task(self) -> Task | None:
+        """The task, with the verifier its file names; `None` where the environment brings its own."""
+        if self.problem is not None:
+            measured: Task = self.measured().task
+            return measured
         if not self.row:
-            return Task(self.question)
+            return None if self.environment is not None and not self.question else Task(self.question)
         from reflectree.graphs.tasksets.jsonl import read_task
 
         return read_task(self.row)
@@ -131,18 +140,32 @@ class RunOptions:
         """The tools: names of built-in ones, and functions."""
         return [import_function(name, self.directory, "tool") if ":" in name else name for name in self.tools]
 
-    def verifier_of(self, task: Task) -> Verifier | None:
+    def measured(self) -> Any:
+        """The problem of discovery.
+
+        Raises:
+            BadInput: It is unknown, or something else is to score.
+        """
+        from reflectree.graphs.discovery import problem
+
+        if self.evaluator is not None or self.value_model is not None:
+            raise BadInput("--problem measures solutions by itself: leave out --evaluator and --value-model")
+        return problem(self.problem or "")
+
+    def verifier_of(self, task: Task | None) -> Verifier | None:
         """The verifier given, else the task's own."""
         if self.verifier is None:
-            return task.verifier
+            return None if task is None else task.verifier
         from reflectree.rlm_ops.verifiers import parse_spec
 
         if self.verifier.startswith("python:"):
             look_in(self.directory)
         return parse_spec(self.verifier)
 
-    def evaluator_function(self) -> Callable[..., Any] | None:
-        """The user's own evaluator."""
+    def evaluator_function(self) -> Any:
+        """The user's own evaluator, or the problem."""
+        if self.problem is not None:
+            return self.measured()
         return None if self.evaluator is None else import_function(self.evaluator, self.directory)
 
     def values(self) -> Any:

@@ -18,6 +18,7 @@ import typer
 from reflectree.apps import (
     bench_command,
     data_command,
+    design_search_command,
     doctor,
     listing,
     memory_command,
@@ -25,6 +26,7 @@ from reflectree.apps import (
     traces,
     train_command,
     value_server,
+    worlds,
 )
 from reflectree.apps.terminal import complain
 from reflectree.rlm_ops.errors import ReflectreeError
@@ -47,6 +49,9 @@ app.command()(train_command.loop)
 app.add_typer(traces.app, name="trace")
 app.add_typer(listing.app, name="blueprints")
 app.command()(listing.tasksets)
+app.command("design-search")(design_search_command.design_search)
+app.command()(worlds.environments)
+app.command()(worlds.problems)
 app.command()(value_server.value_server)
 app.command()(doctor.doctor)
 

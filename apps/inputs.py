@@ -18,12 +18,13 @@ from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Task
 
 
-def read_task(text: str | None, file: str | None) -> dict[str, str]:
+def read_task(text: str | None, file: str | None, *, brought: str | None = None) -> dict[str, str]:
     """The task from the command line: `question` or `row` of `RunOptions`.
 
     Args:
         text: The question; `-` is standard input.
         file: A file with one task, as JSON or plain text; `-` is standard input.
+        brought: The environment or problem that brings a task of its own.
 
     Raises:
         BadInput: There is no task, or more than one.
@@ -31,6 +32,8 @@ def read_task(text: str | None, file: str | None) -> dict[str, str]:
     if text is not None and file is not None:
         raise BadInput("two tasks: give a text or --task, not both")
     if text is None and file is None:
+        if brought is not None:
+            return {}
         raise BadInput("no task: give a question, for example reflectree solve 'What is 6 times 7?', or --task FILE")
     if text is not None and text != "-":
         return {"question": text}

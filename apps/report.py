@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 import typer
 
@@ -33,9 +35,10 @@ def why(stop_reason: str) -> str:
     return STOPPED.get(stop_reason, one_line(stop_reason))
 
 
-def print_json(result: Result, trace_path: str | None) -> None:
-    """Exactly one object on stdout."""
-    typer.echo(json.dumps(result.to_json(trace_path), ensure_ascii=False))
+def print_json(result: Result, trace_path: str | None, measured: Mapping[str, Any] | None = None) -> None:
+    """Exactly one object on stdout; `measured` are the figures of a problem's answer."""
+    data = result.to_json(trace_path)
+    typer.echo(json.dumps(data if measured is None else {**data, "report": measured}, ensure_ascii=False))
 
 
 def print_result(result: Result, trace_path: str | None, *, quiet: bool = False) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from reflectree.apps.asking import RunOptions
 from reflectree.apps.inputs import task_row
-from reflectree.apps.running import Output, carry_out, make_ready
+from reflectree.apps.running import Output, make_ready, to_the_end
 from reflectree.apps.store import Place, existing_path, open_place, state_dir, unfinished
 from reflectree.apps.terminal import many, note, one_line
 from reflectree.graphs.bridge import run_sync
@@ -18,8 +18,10 @@ from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.trace import Trace
 
 
-def resume_run(run_id: str, checkpoint: str | None, given: Mapping[str, Any], output: Output) -> int:
-    """Resume a run; `given` replaces what it was asked with. Returns the exit code.
+def resume_run(
+    run_id: str, checkpoint: str | None, given: Mapping[str, Any], output: Output, reply: str | None = None
+) -> int:
+    """Resume a run; `given` replaces what it was asked with, `reply` answers its question. Returns the exit code.
 
     Raises:
         BadInput: There is no such run, or what it was asked with does not work here.
@@ -33,7 +35,7 @@ def resume_run(run_id: str, checkpoint: str | None, given: Mapping[str, Any], ou
         ready = make_ready(options, output)
         if saved.answered is None and not output.quiet:
             note(f"going on with run {run_id}: {many(saved.usage.calls, 'call')} so far")
-        return carry_out(ready, run_id, place, output)
+        return to_the_end(ready, run_id, place, output, reply)
 
 
 def list_unfinished(checkpoint: str | None) -> int:

@@ -15,24 +15,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from reflectree.apps.asking import RunOptions
+from reflectree.apps.people import asked, held_out
 from reflectree.apps.progress import Progress, shown
 from reflectree.apps.report import print_json, print_result
 from reflectree.apps.store import Place, check_trace_path, default_path, open_place
 from reflectree.apps.terminal import many, note
 from reflectree.graphs.bridge import run_sync
+from reflectree.graphs.preparing import prepare
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
-from reflectree.graphs.setup import prepare
 from reflectree.models.base import PolicyModel
 from reflectree.models.resolve_values import reach_values
-from reflectree.rlm_ops.errors import BadInput, ReflectreeError, RunLocked, TraceError
+from reflectree.rlm_ops.errors import BadInput, NeedsPerson, ReflectreeError, RunLocked, TraceError
 from reflectree.rlm_ops.events import Event, Failed
 from reflectree.rlm_ops.reflected import REFLECT
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.trace import Trace
 
-ANSWERED, NO_ANSWER, INTERRUPTED = 0, 3, 130
+ANSWERED, NO_ANSWER, WAITS, INTERRUPTED = 0, 3, 5, 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +58,14 @@ class Ready:
     """A run whose every part is there and checked. Nothing is open yet."""
 
     options: RunOptions
-    task: Task
+    task: Task | None
     policy: PolicyModel
     judge: PolicyModel | None
     given: dict[str, Any]
     progress: Progress
     values: Any = None
 
-    async def reason(self, run_id: str, place: Place | None) -> Result:
+    async def reason(self, run_id: str, place: Place | None, reply: str | None = None) -> Result:
         """Solve, and let go of the models."""
         remembered = place is None
 
@@ -84,6 +85,7 @@ class Ready:
                 judge=self.judge,
                 checkpoint=None if place is None else place.saver,
                 run_id=run_id,
+                reply=reply,
                 on_event=on_event,
                 on_nested=self.progress.on_nested,
             )
@@ -127,6 +129,8 @@ def make_ready(options: RunOptions, output: Output) -> Ready:
         "concurrency": options.concurrency,
         "seed": options.seed,
         "oracle": options.oracle,
+        "environment": options.environment,
+        "safety": options.safety,
     }
     setup = prepare(policy=policy, judge=judge, memory=_stand_in(options), **given)
     progress.watch(f"{setup.blueprint.name} · {policy.name}", setup.budget)
@@ -158,19 +162,36 @@ def solve_once(options: RunOptions, run_id: str | None, checkpoint: str | None, 
                 raise
             place = None
             note(f"this run cannot be resumed if it is interrupted: {error}")
-        return carry_out(ready, run_id, place, output)
+        return to_the_end(ready, run_id, place, output)
 
 
-def carry_out(ready: Ready, run_id: str, place: Place | None, output: Output) -> int:
+def to_the_end(ready: Ready, run_id: str, place: Place | None, output: Output, reply: str | None = None) -> int:
+    """Run; where it asks a person who sits at a terminal, ask them and go on. Returns the exit code."""
+    while True:
+        try:
+            return carry_out(ready, run_id, place, output, reply)
+        except NeedsPerson as waiting:
+            reply = asked(waiting, output)
+            if reply is None:
+                assert place is not None  # without one the run would not have begun
+                note(f"this run waits for a person; go on with:  {place.resume_command} --reply TEXT{output.flags}")
+                return WAITS
+            ready = make_ready(ready.options, output)
+
+
+def carry_out(ready: Ready, run_id: str, place: Place | None, output: Output, reply: str | None = None) -> int:
     """Run, show, save. Returns the exit code.
 
     Raises:
+        NeedsPerson: The run waits for a person, and is saved.
         ReflectreeError: The run failed; what was paid for is kept, and the user told how to go on.
     """
     ready.progress.begin((place.elapsed if place is not None else None) or 0.0)
     try:
         with shown(ready.progress, quiet=output.quiet):
-            result, saved = run_sync(_interruptible(ready.reason(run_id, place), place))
+            result, saved = run_sync(_interruptible(ready.reason(run_id, place, reply), place))
+    except NeedsPerson:
+        raise
     except ReflectreeError:
         _after_failure(place, output)
         raise
@@ -179,10 +200,14 @@ def carry_out(ready: Ready, run_id: str, place: Place | None, output: Output) ->
         return INTERRUPTED
     if output.trace is not None:
         result.trace.save(output.trace)
+    measured = held_out(ready.options, result.answer)
     if output.as_json:
-        print_json(result, output.trace)
+        print_json(result, output.trace, measured)
     else:
         print_result(result, output.trace, quiet=output.quiet)
+        if measured and not output.quiet:
+            note(", ".join(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}"
+                           for name, value in measured.items()))  # fmt: skip
     _say_what_memory_did(result, quiet=output.quiet)
     if place is not None and not place.named:
         place.drop()

@@ -87,6 +87,21 @@ Memory = Annotated[
         help="What earlier runs learnt is recalled from here, and what this one learns is kept; made where missing.",
     ),
 ]  # fmt: skip
+Environment = Annotated[
+    str | None,
+    typer.Option(
+        "--environment", "-E", metavar="NAME", rich_help_panel=_SEARCH,
+        help="What commands are carried out in, as in toy/kitchen-2 or textworld/coin-3: see reflectree environments. "
+        "It brings its own task.",
+    ),
+]  # fmt: skip
+Safety = Annotated[
+    str | None,
+    typer.Option(
+        "--safety", metavar="hazards", rich_help_panel=_SEARCH,
+        help="Refuse commands of tools and environments that name what is on this list.",
+    ),
+]  # fmt: skip
 Calls = Annotated[
     int | None,
     typer.Option("--max-calls", "-n", metavar="N", rich_help_panel=_BUDGET, help="Most requests to models."),
@@ -163,6 +178,19 @@ def solve(
     evaluator: Evaluator = None,
     value_model: ValueModel = None,
     verifier: Verifier = None,
+    environment: Environment = None,
+    problem: Annotated[
+        str | None,
+        typer.Option(
+            "--problem",
+            "-p",
+            metavar="NAME",
+            rich_help_panel=_SEARCH,
+            help="A problem that measures its solutions, as in tsp/10 or symbolic/kepler: see reflectree problems. "
+            "For the blueprints opro, funsearch, llm-sr and hypothesis-search.",
+        ),
+    ] = None,
+    safety: Safety = None,
     max_calls: Calls = None,
     max_tokens: Tokens = None,
     max_usd: Usd = None,
@@ -203,14 +231,19 @@ def solve(
 
         reflectree solve -b expel --memory lessons -t task.json
 
-    Exit codes: 0 answered, 2 bad input, 3 no answer within the budget, 4 model unreachable, 130 interrupted and saved.
+        reflectree solve -b react-env -E toy/kitchen-2
+
+        reflectree solve -b opro -p tsp/10
+
+    Exit codes: 0 answered, 2 bad input, 3 no answer within the budget, 4 model unreachable, 5 waits for a person,
+    130 interrupted and saved.
     """  # fmt: skip
     from reflectree.apps import inputs
     from reflectree.apps.asking import RunOptions
     from reflectree.apps.running import Output, solve_once
 
     options = RunOptions(
-        **inputs.read_task(text, task),
+        **inputs.read_task(text, task, brought=environment or problem),
         blueprint=inputs.read_blueprint(blueprint, settings or ()).model_dump(mode="json"),
         model=model,
         base_url=base_url,
@@ -230,6 +263,9 @@ def solve(
         seed=seed,
         oracle=oracle,
         memory=folder(memory),
+        environment=environment,
+        problem=problem,
+        safety=safety,
         directory=os.getcwd(),
     ).with_default_caps()
     raise typer.Exit(solve_once(options, run_id, checkpoint, Output(trace=trace, as_json=as_json, quiet=quiet)))
@@ -256,6 +292,10 @@ def resume(
     max_seconds: Seconds = None,
     concurrency: Concurrency = None,
     memory: Memory = None,
+    reply: Annotated[
+        str | None,
+        typer.Option("--reply", metavar="TEXT", help="What you say to the question that the run waits with."),
+    ] = None,
     trace: TraceFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -287,7 +327,7 @@ def resume(
     if evaluator is not None or verifier is not None or value_model is not None:
         given["directory"] = os.getcwd()
     output = Output(trace=trace, as_json=as_json, quiet=quiet)
-    raise typer.Exit(resume_run(run_id, checkpoint, given, output))
+    raise typer.Exit(resume_run(run_id, checkpoint, given, output, reply))
 
 
 def folder(given: str | None) -> str | None:

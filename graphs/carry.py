@@ -7,13 +7,16 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Command
 
+from reflectree.graphs.people import NOBODY
 from reflectree.graphs.reasoning import assemble
 from reflectree.graphs.result import Result
 from reflectree.graphs.setup import Setup
 from reflectree.graphs.state import task_input
+from reflectree.graphs.wiring import compiled
 from reflectree.rlm_ops.budget import Ledger
-from reflectree.rlm_ops.errors import TraceError
+from reflectree.rlm_ops.errors import BadInput, NeedsPerson, TraceError
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.trace import Trace
 
@@ -22,7 +25,13 @@ RECURSION_LIMIT = 10_000_000
 
 
 async def carry_on(
-    setup: Setup, task: Task, saver: BaseCheckpointSaver[Any] | None, run_id: str, *, parent: Ledger | None = None
+    setup: Setup,
+    task: Task,
+    saver: BaseCheckpointSaver[Any] | None,
+    run_id: str,
+    *,
+    parent: Ledger | None = None,
+    reply: str | None = None,
 ) -> Result:
     """Run to the end, from wherever the saved run of this name stands.
 
@@ -32,16 +41,26 @@ async def carry_on(
         saver: Where the run is checkpointed.
         run_id: Its name there.
         parent: The account of the run it is nested in.
+        reply: What a person says to the question that the saved run waits with.
 
     Raises:
+        BadInput: The run asks a person, and there is neither one nor a checkpoint; or nobody waits for the reply.
+        NeedsPerson: The run waits for a person, and is saved.
         TraceError: The saved run of this name has another task, blueprint or seed.
         ModelError: The model cannot be reached or refuses, and there is no answer yet.
     """
     started = time.perf_counter()
-    builder, live = assemble(setup, saver=saver, thread=run_id, parent=parent)
-    graph = builder.compile(checkpointer=saver, name=f"reflectree:{setup.blueprint.name}")
-    config: RunnableConfig = {"recursion_limit": RECURSION_LIMIT, "configurable": {"thread_id": run_id}}
+    if setup.asking is not None and setup.person is None and saver is None:
+        raise BadInput(NOBODY.format(name=setup.blueprint.name))
+    shape, work, live = assemble(setup, saver=saver, thread=run_id, parent=parent)
+    graph = compiled(shape) if saver is None else compiled(shape).copy({"checkpointer": saver})
+    config: RunnableConfig = {
+        "run_name": f"reflectree:{setup.blueprint.name}",
+        "recursion_limit": RECURSION_LIMIT,
+        "configurable": {"thread_id": run_id},
+    }
     graph_input: Any = {"task": task_input(task)}
+    waits = False
     if saver is not None:
         state = await graph.aget_state(config)
         rows = state.values.get("trace") or []
@@ -55,11 +74,18 @@ async def carry_on(
         # `next` is also empty where the last superstep's writes were saved and its checkpoint was not
         if rows or state.next:
             graph_input = None
+        waits = bool(state.interrupts)
+    if reply is not None:
+        if not waits:
+            raise BadInput(f"run {run_id} waits for no reply: leave reply= out")
+        graph_input = Command(resume=reply)
     options: dict[str, Any] = {"durability": "sync"} if saver is not None else {}
     try:
-        output = await graph.ainvoke(graph_input, config, **options)
+        output = await graph.ainvoke(graph_input, config, context=work, **options)
     finally:
         live.close()  # a run cancelled between two supersteps must not leave calls in flight
+    if "__interrupt__" in output:
+        raise NeedsPerson(run_id, output["__interrupt__"][0].value)
     trace = Trace.from_rows(output["trace"], run_id=run_id)
     if saver is not None:
         for row in trace.rows:  # what nested runs saved stands in the steps they made

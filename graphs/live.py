@@ -1,4 +1,4 @@
-"""A run while it lives in this process: its structure, its budget, and its pool of calls in flight.
+"""A run while it lives in this process: its structure, its budget, and one turn of the search after the other.
 
 None of it is saved. Everything here is rebuilt from the trace when it is absent, or when the trace is not the
 continuation of what it holds (resume, fork, time travel).
@@ -6,26 +6,26 @@ continuation of what it holds (resume, fork, time travel).
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from reflectree.agents.asking import Asking
 from reflectree.agents.base import Agent
+from reflectree.graphs.pool import Pool
+from reflectree.graphs.questions import Questions
 from reflectree.models.base import PolicyModel
 from reflectree.models.calling import Caller, Retries
 from reflectree.rlm_ops.budget import Budget, Ledger
 from reflectree.rlm_ops.calls import PURE, Call
-from reflectree.rlm_ops.errors import BudgetRefused, ModelError, ReflectreeError
+from reflectree.rlm_ops.errors import ReflectreeError
 from reflectree.rlm_ops.events import Answered, Event, Failed, Row, from_row, to_row
 from reflectree.rlm_ops.operators import PURE_OPERATORS
 from reflectree.rlm_ops.reflected import Reflected
 from reflectree.rlm_ops.strategies import Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.trace import number
-from reflectree.rlm_ops.usage import NO_USAGE, Usage, total_of_rows
 
 OnEvent = Callable[[Event, ReasoningStructure], None]
 
@@ -44,6 +44,7 @@ class LiveRun:
         elapsed: Seconds spent before, where the run is resumed.
         linger: Seconds in which calls that settle together are gathered into one superstep.
         parent: The account of the run this one is nested in.
+        asking: Says which calls a person is asked about; without it nobody is.
     """
 
     def __init__(
@@ -61,14 +62,13 @@ class LiveRun:
         linger: float = 0.001,
         on_event: OnEvent | None = None,
         parent: Ledger | None = None,
+        asking: Asking | None = None,
     ) -> None:
         self.structure = ReasoningStructure()
         self.seed = seed
         self.on_event = None
         self._agents = agents
         self._strategy = strategy
-        self._concurrency = concurrency
-        self._linger = linger
         self.turn = ""
         """Names the latest batches: a `Send` of another turn, or of another branch of the thread, is not its own."""
         self._name = uuid.uuid4().hex[:8]
@@ -84,17 +84,8 @@ class LiveRun:
             self._tell(from_row(rows[0]))
         self.ledger = Ledger(budget, spent=self.structure.usage, elapsed=elapsed, parent=parent)
         self._callers = {role: Caller(model, self.ledger, retries) for role, model in models.items()}
-        self._tasks: dict[asyncio.Task[None], list[Call]] = {}
-        self._busy: Counter[str] = Counter()
-        self._settled: dict[str, list[Row]] = {}
-        self._refused: list[Call] = []
-        self._refused_cap: str | None = None
-        self._freed = False
-        """Whether a call has settled since the last refusal, so that asking again may do better."""
-        self._wake = asyncio.Event()
-        self._eager = False
-        self.fatal: ModelError | None = None
-        self._error: BaseException | None = None
+        self.questions = Questions(asking, self.structure, self.ledger)
+        self._pool = Pool(self.structure, self.ledger, slots=concurrency, linger=linger)
 
     # What agents see (AgentRun)
 
@@ -163,28 +154,24 @@ class LiveRun:
         Raises:
             ModelError: The run cannot go on, and it has no answer to end with.
         """
-        if self._error is not None:
-            raise self._error
-        self._wake.clear()
+        self._pool.begin_turn()
         self.begin_turn(rows)
-        self._eager = False  # only what this turn asks for may keep it from waiting
-        for call in self._refused:
+        self.questions.hear()
+        for call in self._pool.take_refused():
             self.structure.cancel(call)
-        refused = bool(self._refused)
-        self._refused.clear()
-        if self._refused_cap is not None and (not refused or self._freed):
-            self._refused_cap = None
         reason = self._reason()
-        pure, batches = ([], {}) if reason else self._ask()
-        for op in self._agents:
-            if self._busy[op] or self._settled.get(op):
+        if reason:
+            self.questions.withdraw()
+        pure, batches = ([], {}) if reason or self.questions.waiting else self._ask()
+        for op, agent in self._agents.items():
+            if self._pool.awaits(agent.op):
                 batches.setdefault(op, [])
-        if batches:
+        if batches or self.questions.waiting:
             return pure, batches, None
-        if self.fatal is not None and not self.structure.terminals:
-            raise self.fatal
+        if self._pool.fatal is not None and not self.structure.terminals:
+            raise self._pool.fatal
         if reason is None:  # pure operators may have been the last there was to do
-            cap = f"budget:{self._refused_cap}" if self._refused_cap else None
+            cap = f"budget:{self._pool.refused_cap}" if self._pool.refused_cap else None
             reason = cap or self._strategy.stop(self.structure) or "complete"
         return pure, {}, reason
 
@@ -196,8 +183,8 @@ class LiveRun:
 
     def _reason(self) -> str | None:
         """Why nothing more should be asked for, whatever is still in flight."""
-        if self.fatal is not None:
-            return f"model:{type(self.fatal).__name__}"
+        if self._pool.fatal is not None:
+            return f"model:{type(self._pool.fatal).__name__}"
         if self.ledger.seconds_left == 0.0:
             return "budget:seconds"
         return self._strategy.stop(self.structure)
@@ -206,9 +193,7 @@ class LiveRun:
         structure = self.structure
         batches: dict[str, list[Call]] = {}
         pure: list[Row] = []
-        # what has settled and not been handed over is not saved either: it holds its slot
-        free = self._concurrency - self._busy.total() - sum(map(len, self._settled.values()))
-        local = False
+        free, local = self._pool.free, False
         while True:
             calls = self._strategy.ask(structure, free)
             if calls and calls[0].op in PURE:
@@ -219,17 +204,22 @@ class LiveRun:
                 raise ReflectreeError(
                     f"strategy {self._strategy.name} asks for {unknown}, which is not among what it says it uses"
                 )
-            calls = [call for call in calls if self._agents[call.op].local or self._refused_cap is None]
+            calls = [call for call in calls if self._agents[call.op].local or self._pool.refused_cap is None]
             if not calls:
                 break
             for call in calls:
+                kept = self.questions.take(call)
                 structure.begin(call)
+                if kept:
+                    continue
                 batches.setdefault(call.op, []).append(call)
                 if self._agents[call.op].local:
                     local = True
                 else:
                     free -= 1
-        self._eager = local and free > 0
+            if self.questions.waiting:  # nothing more until a person has been asked
+                break
+        self._pool.eager = local and free > 0
         return pure, batches
 
     def _apply(self, calls: Sequence[Call]) -> list[Row]:
@@ -254,99 +244,9 @@ class LiveRun:
         if agent.local:
             rows = [to_row(agent.act(call, self)) for call in calls]
         else:
-            for group in agent.groups(calls) if calls else ():
-                self._start(agent, group)
-            await self._something_settled()
-            rows = self._settled.pop(op, [])
+            rows = await self._pool.work(agent, calls, self)
         self._handed += len(rows)
         return rows
-
-    def _start(self, agent: Agent, group: list[Call]) -> None:
-        self._busy[agent.op] += len(group)
-        self._tasks[asyncio.create_task(self._carry_out(agent, group))] = group
-
-    async def _something_settled(self) -> None:
-        if self._eager or not self._tasks:
-            return
-        if not self._settled and not self._wake.is_set():
-            try:
-                async with asyncio.timeout(self.ledger.seconds_left):
-                    await self._wake.wait()
-            except TimeoutError:
-                self._cut()
-                return
-        if self._linger and self._tasks:
-            await asyncio.sleep(self._linger)
-
-    async def _carry_out(self, agent: Agent, group: list[Call]) -> None:
-        task = asyncio.current_task()
-        try:
-            events = await self._what_fits(agent, group)
-            if task in self._tasks:  # `_cut` has settled the calls of a client that answers though it was cancelled
-                # only now: the list may be handed over while this call is awaited
-                self._settled.setdefault(agent.op, []).extend(map(to_row, events))
-                self._freed = True
-        except BudgetRefused as error:
-            self._refused.extend(group)
-            self._refused_cap = error.cap
-            self._freed = False
-        except ModelError as error:
-            self._refused.extend(group)
-            self.fatal = self.fatal or error
-        except Exception as error:  # a defect in an agent: shown by the controller, never swallowed
-            self._error = error
-        finally:
-            # `_cut` has already accounted for the calls it cancelled
-            if task is not None and self._tasks.pop(task, None) is not None:
-                self._busy[agent.op] -= len(group)
-                self._wake.set()
-
-    async def _what_fits(self, agent: Agent, group: list[Call]) -> list[Event]:
-        """Carry out a group, or as much of it as the budget allows; the rest is asked for again.
-
-        Raises:
-            BudgetRefused: Not even one call is allowed.
-        """
-        count = len(group)
-        while True:
-            try:
-                events = await agent.carry_out(group[:count], self)
-            except BudgetRefused:
-                if count == 1:
-                    raise
-                count //= 2
-            else:
-                self._refused.extend(group[count:])
-                return events
-
-    def _cut(self) -> None:
-        """Out of time: give up the calls in flight. They may have been paid, so they stay on the bill."""
-        usage = self._unbilled()
-        for task, group in self._tasks.items():
-            task.cancel()
-            for call in group:
-                self._busy[call.op] -= 1
-                event = Failed(
-                    of=call.op, nodes=call.nodes, index=call.index, how=call.how, reason="cut: out of time", usage=usage
-                )
-                self._settled.setdefault(call.op, []).append(to_row(event))
-                usage = NO_USAGE  # the bill of all stands on the first
-        self._tasks.clear()
-        self._wake.set()
-
-    def _unbilled(self) -> Usage:
-        """What calls that no event tells of have cost: the attempts in flight, and those before them."""
-        rows = [row["usage"] for rows in self._settled.values() for row in rows if "usage" in row]
-        billed, spent = self.structure.usage + total_of_rows(rows), self.ledger.spent
-        calls = max(0, spent.calls - billed.calls) + self.ledger.calls_held
-        unknown = spent.usd is None or billed.usd is None
-        return Usage(
-            calls,
-            calls,
-            max(0, spent.prompt_tokens - billed.prompt_tokens),
-            max(0, spent.completion_tokens - billed.completion_tokens),
-            None if unknown else max(0.0, (spent.usd or 0.0) - (billed.usd or 0.0)),
-        )
 
     def end(self, event: Answered | Reflected | Failed) -> None:
         """Show one of the last events: what was learnt, and the answer."""
@@ -354,37 +254,4 @@ class LiveRun:
 
     def close(self) -> None:
         """Cancel whatever is in flight."""
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
-
-
-class LiveRuns:
-    """The live runs of one compiled graph, by key."""
-
-    def __init__(self, make: Callable[[Sequence[Row], float], LiveRun]) -> None:
-        self._make = make
-        self._runs: dict[str, LiveRun] = {}
-
-    def join(self, key: str, rows: Sequence[Row], elapsed: float) -> LiveRun:
-        """The run of a key, made anew from the trace where it is absent or holds something else."""
-        run = self._runs.get(key)
-        if run is None or not run.continues(rows):
-            self.drop(key)
-            run = self._runs[key] = self._make(rows, elapsed)
-        return run
-
-    def get(self, key: str) -> LiveRun | None:
-        """The run of a key, if it lives in this process."""
-        return self._runs.get(key)
-
-    def close(self) -> None:
-        """Drop them all."""
-        for key in list(self._runs):
-            self.drop(key)
-
-    def drop(self, key: str) -> None:
-        """Forget a run and cancel what it has in flight."""
-        run = self._runs.pop(key, None)
-        if run is not None:
-            run.close()
+        self._pool.close()

@@ -17,7 +17,9 @@ from langgraph.types import Command, Overwrite, Send
 from reflectree.agents.base import Agent
 from reflectree.agents.nested import NestedRuns
 from reflectree.graphs.answering import answer_event
-from reflectree.graphs.live import LiveRun, LiveRuns
+from reflectree.graphs.live import LiveRun
+from reflectree.graphs.live_runs import LiveRuns
+from reflectree.graphs.people import NOBODY, pauses
 from reflectree.graphs.setup import Setup
 from reflectree.graphs.state import AgentInput, AnswerInput, ReasoningState, task_from
 from reflectree.rlm_ops.blueprint import digest_of
@@ -63,6 +65,7 @@ class Nodes:
             retries=setup.retries,
             on_event=setup.on_event,
             parent=self._parent,
+            asking=setup.asking,
         )
 
     async def recall(self, state: ReasoningState, config: RunnableConfig) -> dict[str, Any]:
@@ -70,6 +73,8 @@ class Nodes:
         task = state.get("task")
         if task is None:
             raise BadInput('no task: invoke the graph with {"task": "..."}')
+        if self.setup.asking is not None and self.setup.person is None and not pauses(config):
+            raise BadInput(NOBODY.format(name=self.setup.blueprint.name))
         self.runs.drop(state.get("run", ""))
         began, key = self.setup.began(task), uuid.uuid4().hex
         if self.remembering is not None:
@@ -98,6 +103,9 @@ class Nodes:
             runtime.stream_writer({"events": live.ahead})
             last = "answer" if self.remembering is None else "reflect"
             return Command(update=update, goto=Send(last, {"run": key, "turn": live.turn, "reason": reason}))
+        question = None if batches else live.questions.next()
+        if question is not None:
+            return Command(update=update, goto=Send("person", {"question": question.to_row()}))
         sends = [Send(self.agents[op].name, _agent_input(key, live.turn, calls)) for op, calls in batches.items()]
         return Command(update=update, goto=sends)
 

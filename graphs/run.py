@@ -13,13 +13,16 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 
 from reflectree.agents import evaluators
+from reflectree.agents.acting import WorldError, task_with
+from reflectree.agents.asking import Person
 from reflectree.agents.base import Agent
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.carry import carry_on
 from reflectree.graphs.checkpoint import open_saver, run_lock
 from reflectree.graphs.live import OnEvent
+from reflectree.graphs.preparing import prepare
 from reflectree.graphs.result import Result
-from reflectree.graphs.setup import prepare
+from reflectree.graphs.setup import Setup
 from reflectree.graphs.state import ReasoningState
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy
@@ -29,14 +32,14 @@ from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.task import Task, Verifier
 from reflectree.rlm_ops.trace import Trace
 
-_NODES = ("controller", "generator", "refiner", "aggregator", "enricher", "evaluator", "reflect", "answer")
+_NODES = ("controller", "generator", "refiner", "aggregator", "enricher", "evaluator", "person", "reflect", "answer")
 """Nodes to which a saved run may have something waiting."""
 
 Checkpoint = str | os.PathLike[str] | BaseCheckpointSaver[Any]
 
 
 async def asolve(
-    task: str | Task,
+    task: str | Task | None = None,
     *,
     blueprint: Any = "mcts",
     policy: Any = "embedded",
@@ -48,6 +51,9 @@ async def asolve(
     memory: Any = None,
     agents: Mapping[str, Agent] | None = None,
     environment: Any = None,
+    person: Person | None = None,
+    safety: Any = None,
+    reply: str | None = None,
     budget: Budget | None = None,
     concurrency: int = 8,
     seed: int = 0,
@@ -61,7 +67,8 @@ async def asolve(
     """Reason about a task until there is an answer or the budget ends.
 
     Args:
-        task: A question, or a `Task` with context, examples and verifier.
+        task: A question, or a `Task` with context, examples and verifier. A run in an environment may go without: it
+            then has the environment's own, with what is seen at the beginning.
         blueprint: The reasoning system: a name, a YAML or JSON file, data, or a `Blueprint`.
         policy: The model that writes steps: a string (`embedded`, `openai/gpt-5-mini`, `http://host:port/v1#MODEL`,
             `litellm/...`), a LangChain chat model, or a `PolicyModel`.
@@ -75,8 +82,13 @@ async def asolve(
         memory: What the run recalls from and learns into: a folder, a `Ledger`, or a `Memory` of one, which also says
             for whom and for which part of a task set. Without one, a blueprint's memory part does nothing.
         agents: Agents of your own by operator, in place of those that the blueprint's settings make.
-        environment: What *act* steps act in: a function that makes an `Environment`, one of them, or a name such as
-            `textworld/coin-3`.
+        environment: What commands are carried out in: a function that makes an `Environment`, one of them, or a name
+            such as `textworld/coin-3`. Without a verifier, its own score of the commands stands in the final report.
+        person: Answers what the run asks a person: a function of the `Question` that returns the reply, async or not.
+            Without one the run is saved and ends with `NeedsPerson`, and goes on with the `reply`.
+        safety: Refuses commands of tools and environments before they are carried out: a function of the command that
+            returns a reason or `None`, or `"hazards"` for the list of this package.
+        reply: What the person says to the question that a saved run waits with.
         budget: Hard caps on calls, tokens, dollars and seconds.
         concurrency: Calls in flight at once.
         seed: Seed of all sampling.
@@ -93,15 +105,16 @@ async def asolve(
 
     Raises:
         BadInput: Something given cannot work. Nothing was paid.
+        NeedsPerson: The run waits for a person, saved in the checkpoint.
         ModelError: The model cannot be reached or refuses, and there is no answer yet.
     """
-    words = task if isinstance(task, Task) else Task(task)
+    words = Task(task) if isinstance(task, str) else task
     scorer = evaluators.resolved(evaluator)
     setup = prepare(
         blueprint,
         policy,
         evaluator=scorer,
-        verifier=verifier or words.verifier,
+        verifier=verifier or (words.verifier if words else None),
         judge=judge,
         models=models,
         tools=tools,
@@ -115,10 +128,13 @@ async def asolve(
         memory=memory,
         agents=agents,
         environment=environment,
+        person=person,
+        safety=safety,
     )
     try:
+        words = words or await _own_task(setup)
         async with _saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:
-            return await carry_on(setup, words, saver, run_id)
+            return await carry_on(setup, words, saver, run_id, reply=reply)
     finally:
         given = {id(model) for model in (policy, judge, *(models or {}).values())}
         for model in setup.roles.values():
@@ -128,9 +144,25 @@ async def asolve(
             await scorer.aclose()
         if setup.memory is not None and isinstance(memory, str | os.PathLike):
             setup.memory.close()
+        if setup.worlds is not None:
+            await setup.worlds.aclose()
 
 
-def solve(task: str | Task, **options: Any) -> Result:
+async def _own_task(setup: Setup) -> Task:
+    """The task of the environment.
+
+    Raises:
+        BadInput: There is no environment, or it does not even begin.
+    """
+    if setup.worlds is None:
+        raise BadInput("no task: give a question, or environment=..., which has a task of its own")
+    try:
+        return task_with(*await setup.worlds.begin(setup.blueprint.operators.enrich.timeout))
+    except WorldError as error:
+        raise BadInput(f"the environment does not begin: {error}") from error
+
+
+def solve(task: str | Task | None = None, **options: Any) -> Result:
     """`asolve` for code that is not async: the same arguments, result and errors."""
     return run_sync(asolve(task, **options))
 
@@ -139,7 +171,8 @@ async def aresume(run_id: str, checkpoint: Checkpoint, *, policy: Any = None, **
     """Go on with an unfinished run; a finished one is returned without a call.
 
     The task, the blueprint, the seed and (unless given) the policy are those the run was begun with. What a checkpoint
-    cannot hold (an evaluator, a verifier, keys, a budget) is given again.
+    cannot hold (an evaluator, a verifier, keys, a budget) is given again. Where the run waits for a person, `reply` is
+    what they say.
 
     Raises:
         BadInput: There is no such run.

@@ -69,6 +69,12 @@ class AgentInput(TypedDict):
     calls: list[list[Any]]
 
 
+class PersonInput(TypedDict):
+    """What a `Send` carries to a person: the question itself, because the reply may come to another process."""
+
+    question: dict[str, Any]
+
+
 class AnswerInput(TypedDict):
     """What a `Send` carries to the answer node."""
 

@@ -99,6 +99,10 @@ class Ledger:
         """Seconds spent, those of interrupted earlier parts included."""
         return self._clock() - self._started
 
+    def discount(self, seconds: float) -> None:
+        """Do not count some of the time: the run waited for a person."""
+        self._started += seconds
+
     @property
     def seconds_left(self) -> float | None:
         """Seconds until the nearest cap, or `None` without one."""

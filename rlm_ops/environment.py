@@ -36,7 +36,7 @@ class Observation:
 class Environment(Protocol):
     """One episode of a world at a time. The same commands after a reset give the same observations.
 
-    An environment need not be safe to share between threads: a run takes as many as it has paths in flight.
+    One whose observations differ in what does not matter says so by a method `same` (see `Tolerant`). An environment need not be safe to share between threads: a run takes as many as it has paths in flight.
     """
 
     @property
@@ -76,3 +76,25 @@ class Environment(Protocol):
 
 MakeEnvironment: TypeAlias = Callable[[], Environment]
 """Makes one environment; each call gives one of its own."""
+
+
+@runtime_checkable
+class Tolerant(Protocol):
+    """An environment that does not show quite the same each time: a thermometer that reads a degree more, say.
+
+    The method is optional. Without it, a replay has to show word for word what it showed before.
+    """
+
+    def same(self, recorded: str, seen: str) -> bool:
+        """Whether what a replayed command shows now is as good as what it showed before.
+
+        Args:
+            recorded: The text of the observation that was recorded; a long one is cut.
+            seen: The text of the one that is seen now, cut at the same length.
+        """
+        ...
+
+
+def agree(environment: object, recorded: str, seen: str) -> bool:
+    """Whether two observations of the same commands agree, by the word of the environment where they differ."""
+    return recorded == seen or (isinstance(environment, Tolerant) and environment.same(recorded, seen))

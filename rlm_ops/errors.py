@@ -3,6 +3,11 @@
 Every error carries the exit code the command line ends with; nothing here knows of models, files or graphs.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 
 class ReflectreeError(Exception):
     """Base of all errors raised on purpose. `exit_code` is what the command line ends with."""
@@ -24,6 +29,18 @@ class TraceError(BadInput):
 
 class RunLocked(BadInput):
     """Another process is working on this run id."""
+
+
+class NeedsPerson(ReflectreeError):
+    """The run waits for a person, and is saved; `question` says for what, and `run_id` names the run to go on with."""
+
+    def __init__(self, run_id: str, question: Mapping[str, Any]) -> None:
+        super().__init__(
+            f"run {run_id} waits for a person ({question.get('kind', 'reply')} at step {question.get('node', 0)}): "
+            f"go on with resume({run_id!r}, checkpoint, reply=...), or give person=..."
+        )
+        self.run_id = run_id
+        self.question = dict(question)
 
 
 class BudgetRefused(ReflectreeError):

@@ -125,7 +125,8 @@ class Generate(Varied):
             `plan` (a plan before steps), `decompose` (an ordered list of sub-questions), `subquestion` (the next
             sub-question with its answer), `answer` (the answer now), `again` (a fresh look at the last sub-question),
             `rephrase` (the task in other words), `act` (a thought and an action), `action` (only the action), `code`
-            (a step with the Python code that checks it), `command` (a thought and one command for an environment).
+            (a step with the Python code that checks it), `command` (a thought and one command for an environment),
+            `experiment` (a thought and one command to search, compute, read the manual or run an experiment).
         propose: Most steps taken from one reply (prompt `propose`).
         diverse: Ask for samples that differ, where the model can draw such: without replacement, leaving out the
             steps that the node has, or by the server's own diverse beam search.
@@ -162,6 +163,7 @@ class Generate(Varied):
         "action",
         "code",
         "command",
+        "experiment",
     ] = "solve"
     propose: int = Field(default=1, ge=1)
     diverse: bool = False
@@ -178,7 +180,8 @@ class Refine(Varied):
 
     Attributes:
         critique: Where the critique comes from: `verifier` (one that search may ask), `tests` (visible tests, run in
-            the sandbox), `tool` (what a tool observed at the node), `critic` (a model of that role), `self` (the policy
+            the sandbox), `remark` (what the run's evaluator said of the node), `tool` (what a tool observed at the
+            node), `critic` (a model of that role), `self` (the policy
             itself: without outside feedback this rarely helps, so it is never chosen by itself), `none` (rewrite at
             once), `auto` (the first of verifier, tests, tool and critic that there is).
         prompt: What to do: `rewrite`, `summarise`, `rephrase` or `clarify`.
@@ -189,7 +192,7 @@ class Refine(Varied):
 
     later = frozenset({"instruction"})
 
-    critique: Literal["auto", "verifier", "tests", "tool", "critic", "self", "none"] = "auto"
+    critique: Literal["auto", "verifier", "tests", "remark", "tool", "critic", "self", "none"] = "auto"
     prompt: Literal["rewrite", "summarise", "rephrase", "clarify"] = "rewrite"
     temperature: float | None = Field(default=0.7, ge=0)
     max_tokens: int = Field(default=1024, ge=1)
@@ -234,9 +237,12 @@ class Enrich(Varied):
         model: The role of the model that reflects.
         approve: Before a command is carried out (`tool`, `environment`, `code`), a person is asked whether it may be.
         ask: What the person is asked, in place of the usual words.
+        one_command: A step is carried out if it is exactly one of Coscientist's commands (`tool`); else it observes why
+            it is not.
+        experiments: Most experiments of a run (`one_command`).
     """
 
-    later = frozenset({"approve", "ask"})
+    later = frozenset({"approve", "ask", "one_command", "experiments"})
 
     kind: Literal["tool", "code", "reflect", "environment", "human"] = "tool"
     observation: int = Field(default=2000, ge=1)
@@ -246,6 +252,8 @@ class Enrich(Varied):
     model: str = "policy"
     approve: bool = False
     ask: str = Field(default="", max_length=2000)
+    one_command: bool = False
+    experiments: int | None = Field(default=None, ge=1)
 
 
 class Evaluate(Varied):

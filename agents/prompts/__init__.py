@@ -28,9 +28,10 @@ from reflectree.agents.prompts.judging import (
 )
 from reflectree.agents.prompts.merging import MERGE, merging
 from reflectree.agents.prompts.refining import CRITIQUE, REFINE, critiquing, finds_nothing_wrong, rewriting
-from reflectree.agents.prompts.solving import ASKS, SOLVE, begun, described, solving
+from reflectree.agents.prompts.solving import ACT, ASKS, SOLVE, begun, described, solving
 
 __all__ = [
+    "ACT",
     "ASKS",
     "COMPARE",
     "CRITIQUE",

@@ -30,6 +30,7 @@ _WHOLE = (
     "Solve step by step, each step on a line of its own. When the result is reached, write one line of the form "
     "'Answer: ...' that holds the final answer and nothing else."
 )
+_PROGRAM = "Write the whole program in one ```python code block, and no other code block."
 _STEP = (
     "Revise the step only, not what comes before it. Write one step on one line. If it reaches the result of the whole "
     "problem, it has the form 'Answer: ...'."
@@ -56,7 +57,8 @@ def rewriting(path: Path, way: Way, feedback: str = "", instruction: str = "") -
         parts.append(fence("feedback", feedback))
     if instruction:
         parts.append(instruction)
-    parts.append(f"{_WAYS[way]} {_WHOLE if _is_whole(path) else _STEP}")
+    whole = _PROGRAM if path.task.form == "code" else _WHOLE
+    parts.append(f"{_WAYS[way]} {whole if _is_whole(path) else _STEP}")
     return (Message("system", REFINE), Message("user", "\n\n".join(parts)))
 
 

@@ -20,6 +20,12 @@ SOLVE = (
 )
 """The same for whole solutions and for steps: a comparison then differs in nothing else."""
 
+ACT = (
+    "You act in an environment to reach a goal. Each turn is one line 'Thought: ...' and then one line 'Action: ...' "
+    "that holds one command alone."
+)
+"""The system turn where commands are written: there is no answer to give."""
+
 SUBQUESTION, REPLY = "Sub-question", "Reply:"
 """How a sub-question and its answer begin their lines."""
 
@@ -49,7 +55,15 @@ ASKS: Mapping[str, str] = {
     ),
     "command": (
         "You act in an environment. Take turns of 'Thought: ...' and 'Action: ...' with one command alone; each action "
-        "is followed by its 'Observation: ...', which you never write yourself."
+        "is followed by its 'Observation: ...', which you never write yourself. There is no answer to write: go on "
+        "until the goal is reached."
+    ),
+    "experiment": (
+        "You plan and run experiments. Each turn is a line 'Thought: ...' and then exactly one command, which begins a "
+        "line of its own: 'SEARCH: words to look up', 'PYTHON: a program' (it may go on below), 'DOCUMENTATION: what "
+        "to look up in the manual of the instrument' or 'EXPERIMENT: conditions'. A turn with no command or with "
+        "several is not carried out. What a command gives follows as 'Observation: ...', which you never write "
+        "yourself. When you are done, write the line 'Answer: ...' in place of a command."
     ),
     "code": (
         "Each step is a sentence of words and one ```python block that computes or checks it and prints the result; "
@@ -72,6 +86,7 @@ def solving(
     shown: bool = False,
     proposed: Sequence[str] = (),
     demos: Sequence[Demo] = (),
+    system: str = SOLVE,
 ) -> tuple[Message, ...]:
     """A conversation in which the policy writes.
 
@@ -83,8 +98,9 @@ def solving(
         shown: Whether the path is shown in the user turn, where the reply is no continuation of it.
         proposed: Next steps there are already.
         demos: Worked examples of the blueprint's own, before those of the task.
+        system: The system turn.
     """
-    turns = [Message("system", SOLVE)]
+    turns = [Message("system", system)]
     shown_before: tuple[Demo | Example, ...] = (*demos, *path.task.examples)
     for example in shown_before:
         turns.append(Message("user", example.question))

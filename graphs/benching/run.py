@@ -21,9 +21,9 @@ from reflectree.graphs import blueprints as known_blueprints
 from reflectree.graphs.benching.record import BenchFile, Outcome, Settings
 from reflectree.graphs.benching.report import BASELINES, Report, report
 from reflectree.graphs.bridge import run_sync
+from reflectree.graphs.preparing import prepare
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
-from reflectree.graphs.setup import prepare
 from reflectree.graphs.tasksets import TaskSet
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy

@@ -12,7 +12,7 @@ from reflectree.rlm_ops.operators.contract import node_problem
 from reflectree.rlm_ops.structure import ROOT, ReasoningStructure
 
 LEAST = 2
-"""Fewest nodes that make a merge."""
+"""Fewest nodes that make a merge; a call that names a variant, such as a member of a team, may read one alone."""
 
 
 def common_after(structure: ReasoningStructure, nodes: Sequence[int]) -> int:
@@ -38,7 +38,7 @@ def branches(structure: ReasoningStructure, nodes: Sequence[int]) -> list[str]:
 def aggregate_problem(structure: ReasoningStructure, call: Call) -> str | None:
     """What is wrong with a call to aggregate, or `None`."""
     nodes = call.nodes
-    if len(nodes) < LEAST:
+    if len(nodes) < (1 if call.how else LEAST):
         return "a merge takes at least two nodes"
     if len(set(nodes)) < len(nodes):
         return "a merge takes distinct nodes"

@@ -173,3 +173,33 @@ def test_no_reply_breaks_a_reader(prompt: str, text: str, cut: bool, lead: str) 
 )
 def test_a_program_is_what_the_last_closed_block_holds(text: str, program: str | None) -> None:
     assert written_program(text) == program
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("Thought: north.\nAction: go north", "Thought: north.\nAction: go north"),
+        ("Action: do[go north]\nObservation: made up", "Action: go north"),
+        ("Thought: x\n- Action: 'go north'.\nThought: y", "Thought: x\n- Action: go north"),
+        ("Thought: x\nAction:\n```\ngo north\n```", "Thought: x\nAction: go north"),
+    ],
+)
+def test_a_command_is_kept_with_its_thought_and_without_what_is_around_it(said: str, kept: str) -> None:
+    assert READERS["command"](Draft(said)) == Reading(kept)
+
+
+@pytest.mark.parametrize(
+    ("draft", "problem"),
+    [
+        (Draft("I wonder."), "the reply holds no action"),
+        (Draft("Thought: x\nAction: ''"), "the action is empty"),
+        (Draft("Action: " + "very " * 200), "the action is no command: it has 999 characters"),
+        (Draft("Thought: x\nAction: go nor", cut=True), "the reply was cut"),
+    ],
+)
+def test_what_is_no_command_is_told(draft: Draft, problem: str) -> None:
+    assert READERS["command"](draft) == problem
+
+
+def test_a_command_whose_line_is_ended_was_not_cut() -> None:
+    assert READERS["command"](Draft("Action: go north\nThought: and th", cut=True)) == Reading("Action: go north")

@@ -20,6 +20,7 @@ def test_tasks_come_as_text_json_and_one_line_of_a_set(tmp_path: Path, monkeypat
     assert read_task(None, str(plain)) == {"question": "What is\n6 times 7?"}
     for file in (pretty, line):
         task = RunOptions(**read_task(None, str(file))).task()  # type: ignore[arg-type]
+        assert task is not None
         assert task.question == "6 times 7?"
         assert task.verifier is not None
         assert task.verifier.score("42") == 1.0

@@ -14,8 +14,30 @@ from reflectree.rlm_ops.strategies import STRATEGIES
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "strategies.md").read_text()
 ELSEWHERE = {"confidence": "at the head of the page"}
-INHERITED = {"rstar-math": ("c_base", "unvisited", "own_visit", "backup", "root_noise", "root_alpha")}
-IN_WORDS = {("got", "plan"): "see below", ("journey", "search"): "{name: beam}", ("mcts", "backup"): "mean"}
+INHERITED = {
+    "rstar-math": ("c_base", "unvisited", "own_visit", "backup", "root_noise", "root_alpha"),
+    "lats-env": (
+        "formula",
+        "c_base",
+        "unvisited",
+        "own_visit",
+        "backup",
+        "root_noise",
+        "root_alpha",
+        "widen_c",
+        "widen_alpha",
+        "resample_root",
+        "prune_below",
+        "backtrack_below",
+        "finish_check",
+    ),
+}
+IN_WORDS = {
+    ("team", "members"): "required",
+    ("got", "plan"): "see below",
+    ("journey", "search"): "{name: beam}",
+    ("mcts", "backup"): "mean",
+}
 
 
 def section(name: str) -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.author import author
+from tests.support.bad_models import ACTING
 from tests.support.engine import QUICK, require_isolation, value_of
+from tests.support.toy_world import toy
 
 from reflectree.graphs import blueprints
 from reflectree.graphs.run import asolve
@@ -32,6 +34,7 @@ async def traced(name: str) -> Trace:
         evaluator=None if name in OWN_EVALUATOR else value_of,
         models={"critic": author()},
         tools=["calculator"],
+        environment=toy if name in ACTING else None,
         budget=Budget(calls=48),
         concurrency=1,
         seed=1,

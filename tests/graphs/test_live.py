@@ -12,7 +12,8 @@ from reflectree.agents.base import Agent
 from reflectree.agents.evaluator import EvaluatorAgent
 from reflectree.agents.evaluators import function
 from reflectree.agents.generator import Generator
-from reflectree.graphs.live import LiveRun, LiveRuns
+from reflectree.graphs.live import LiveRun
+from reflectree.graphs.live_runs import LiveRuns
 from reflectree.models.base import Reply, Request
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.calls import Call

@@ -10,7 +10,7 @@ from tests.support.engine import Oracle, search, tree
 from tests.support.value_loopback import ValueLoopback
 
 from reflectree.graphs.benching import abench
-from reflectree.graphs.setup import prepare
+from reflectree.graphs.preparing import prepare
 from reflectree.graphs.tasksets import load_taskset
 from reflectree.models.values.server import ServerValues
 

@@ -107,3 +107,12 @@ def test_a_cap_in_dollars_refuses_to_go_on_from_an_unknown_bill() -> None:
     with pytest.raises(BudgetRefused):
         Ledger(Budget(usd=1.0), spent=Usage(calls=1, usd=None)).reserve(10, 0.1)
     Ledger(Budget(calls=5), spent=Usage(calls=1, usd=None)).reserve(10)
+
+
+def test_time_in_which_a_person_was_waited_for_does_not_count() -> None:
+    now = 0.0
+    ledger = Ledger(Budget(seconds=10), clock=lambda: now)
+    now = 60.0
+    ledger.discount(55.0)
+    assert (ledger.elapsed, ledger.seconds_left) == (5.0, 5.0)
+    ledger.release(ledger.reserve(1))

@@ -61,6 +61,8 @@ def _asked(name: str, request: Request, number: int) -> str:
         "answer": "Answer: 42",
         "plan": "1. Multiply.\n2. Answer.",
         "decompose": "1. What is 6 times 6?\n2. What is 6 times 7?",
+        "experiment": "Answer: 42" if "Observation" in begun else "Thought: look it up.\nSEARCH: designs",
+        "command": f"Thought: look around ({number % 7}).\nAction: {'go north' if number % 3 else 'jump'}",
         "rephrase": "There are six sevens. How many is that?",
         "propose": f"1. Add six sevens ({number % 9}).\n2. Answer: {40 + number % 4}",
     }[name]

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.support.author import author
 from tests.support.engine import Oracle, digest, require_isolation, search
+from tests.support.toy_world import WIN, toy
 from tests.support.virtual_time import run_virtually
 
 from reflectree.graphs.result import Result
@@ -19,7 +20,9 @@ from reflectree.rlm_ops.usage import Usage
 
 Saying = Callable[[Request], Choice | Exception]
 
-THREADED = frozenset({"react", "rstar-math"})
+ACTING = frozenset({"react-env", "reflexion-env", "lats-env", "voyager-env"})
+"""Blueprints that act in an environment."""
+THREADED = frozenset({"react", "rstar-math"}) | ACTING
 """Blueprints that wait for threads and programs, for which virtual time does not wait: they run in real time."""
 
 _GOOD = author()
@@ -37,6 +40,10 @@ _JUNK = (
 
 def good(request: Request) -> Choice:
     """A useful reply to any kind of prompt."""
+    if "You act in an environment" in request.messages[-1].content:
+        number = digest(request.seed, request.prefill)
+        command = (*WIN, "jump")[(number // 7 + request.prefill.count("Action:")) % 5]
+        return cut_at_stops(Choice(f"Thought: case {number % 9973}.\nAction: {command}"), request)
     choice = _GOOD._reply(replace(request, n=1), 0).choices[0]
     return cut_at_stops(choice, request)
 
@@ -168,6 +175,7 @@ async def reason(name: Any, policy: Oracle, **options: Any) -> Result:
         "tools": ["calculator"],
         "models": {"critic": policy},
         "budget": Budget(calls=24),
+        "environment": toy if name in ACTING else None,
         **options,
     }
     return await search(policy, **given)

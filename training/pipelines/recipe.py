@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from reflectree.agents.tools import read_tools
 from reflectree.graphs.checkpoint import InlineSqliteSaver, open_saver
+from reflectree.graphs.preparing import prepare
 from reflectree.graphs.run import asolve
-from reflectree.graphs.setup import Setup, prepare
+from reflectree.graphs.setup import Setup
 from reflectree.models.base import PolicyModel, Price
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy

@@ -24,6 +24,7 @@ __all__ = ["tree"]
         ("refine", (0,), "", "the task itself"),
         ("refine", (1,), "", None),
         ("aggregate", (1,), "", "at least two"),
+        ("aggregate", (1,), "chair", None),
         ("aggregate", (1, 4), "", None),
         ("aggregate", (4, 5), "", "contains"),
         ("aggregate", (1, 1), "", "distinct"),

@@ -1,0 +1,186 @@
+"""What `benchmarks.design_search` measures: one search in a process of its own, killed or not, and the embedded model.
+
+The scripted model notes each request as it comes in and as it is answered, in a file that a killed process leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+from benchmarks.child import cpu_seconds, settle, start
+from reflectree.graphs.design_search import families
+from reflectree.graphs.design_search.report import SearchReport
+from reflectree.graphs.design_search.run import adesign_search
+from reflectree.graphs.design_search.splits import Splits
+from reflectree.graphs.tasksets import load_taskset
+from reflectree.models.base import PolicyModel, Reply, Request
+from reflectree.rlm_ops.budget import Budget
+
+LEVELS: dict[families.Kind, tuple[str, dict[str, Any]]] = {
+    "prompt": ("gepa", {"iterations": 16}),
+    "module": ("aflow", {"rounds": 8}),
+    "agent": ("evolve", {"children": 12}),
+}
+"""The method of each level, and how long it searches."""
+WIDTH = 8
+"""Calls in flight at once."""
+SUMS = "reasoning_gym:chain_sum?min_terms=2&max_terms=2&min_digits=1&max_digits=2"
+"""What the embedded model is asked: it is right now and then."""
+
+
+class Noting:
+    """A model that notes each request as it comes in (`+`) and as it is answered (`-`), in a file that a kill leaves.
+
+    Args:
+        model: The model.
+        log: The file; `None` notes nothing and counts only.
+    """
+
+    def __init__(self, model: PolicyModel, log: Path | None) -> None:
+        self.model, self.name, self.capabilities, self.price = model, model.name, model.capabilities, model.price
+        self.calls = 0
+        self._log = None if log is None else log.open("ab", buffering=0)
+
+    async def complete(self, request: Request) -> Reply:
+        """The model's reply."""
+        asked = (self.name, request.messages, request.seed, request.n, request.temperature, request.max_tokens)
+        self.calls += 1
+        self._note("+", asked)
+        reply = await self.model.complete(request)
+        self._note("-", asked)
+        return reply
+
+    def prompt_bound(self, request: Request) -> int:
+        """As the model's."""
+        return self.model.prompt_bound(request)
+
+    async def aclose(self) -> None:
+        """Close it."""
+        await self.model.aclose()
+
+    def _note(self, sign: str, asked: object) -> None:
+        if self._log is not None:
+            self._log.write(f"{sign}{zlib.crc32(repr(asked).encode()):08x}\n".encode())
+
+
+async def _search(
+    level: families.Kind, seed: int, tasks: int, latency: float, folder: Path | None, log: Path | None, **changed: Any
+) -> tuple[SearchReport, int]:
+    method, settings = LEVELS[level]
+    first = Noting(families.model(level, latency=latency), log)
+    second = Noting(families.model(level, latency=latency, knows=families.FIELDS[1], name="second"), log)
+    report = await adesign_search(
+        "cot", families.tasks(tasks, seed), level=level, method=method, settings={**settings, **changed}, policy=first,
+        models={"second": second} if level == "agent" else {}, folder=folder, concurrency=WIDTH, seed=seed,
+    )  # fmt: skip
+    return report, first.calls + second.calls
+
+
+def searched(
+    level: families.Kind, seed: int, tasks: int, latency: float, folder: str | None = None, log: str | None = None
+) -> dict[str, Any]:
+    """One search and what it took, in this process."""
+    paths = [None if given is None else Path(given) for given in (folder, log)]
+    name = next(iter(LEVELS[level][1]))
+    asyncio.run(_search(level, 99, 30, 0.0, None, None, **{name: 1}))  # imports and compiled patterns are not counted
+    settle()
+    cpu, wall = cpu_seconds(), time.perf_counter()
+    report, calls = asyncio.run(_search(level, seed, tasks, latency, *paths))
+    cpu, wall = cpu_seconds() - cpu, time.perf_counter() - wall
+    return {**figures(report), "calls": calls, "cpu_s": cpu, "wall_s": wall}
+
+
+def figures(report: SearchReport) -> dict[str, Any]:
+    """What a report says of gain and cost."""
+    data = report.to_json()
+    names = "method", "verdict", "difference", "difference_at_equal_cost", "break_even_tasks", "stop_reason"
+    return {
+        **{name: data[name] for name in names},
+        "designs": len(report.designs),
+        "validation": report.validation,
+        "test": len(report.tested[0].scores) if report.tested else 0,
+        "tested": {
+            one.name: {"accuracy": one.accuracy.estimate, "tokens": one.tokens, "calls": one.calls}
+            for one in report.tested
+        },
+        "search_tokens": report.search.tokens,
+        "billed_calls": report.search.calls + report.final.calls,
+    }
+
+
+def gain(level: families.Kind, seed: int, tasks: int, latency: float, left: float) -> dict[str, Any]:
+    """A search in a process of its own."""
+    with start(
+        "benchmarks.design_search_runs:searched", level=level, seed=seed, tasks=tasks, latency=latency
+    ) as process:
+        return _result(process, left)
+
+
+def kill(level: families.Kind, seed: int, tasks: int, latency: float, left: float) -> dict[str, Any]:
+    """A search that is killed after a third, and again after two thirds of its calls, and then runs to its end."""
+    begun = time.monotonic()
+    whole = gain(level, seed, tasks, latency, left)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        given: dict[str, Any] = {"level": level, "seed": seed, "tasks": tasks, "latency": latency}
+        given |= {"folder": str(Path(folder, "search")), "log": str(log)}
+        lost = 0
+        for share in (1 / 3, 2 / 3):
+            with start("benchmarks.design_search_runs:searched", **given) as process:
+                while process.poll() is None and _answered(log) < share * whole["calls"]:
+                    time.sleep(0.01)
+                process.kill()
+            lost += _flying(log) - lost
+        with start("benchmarks.design_search_runs:searched", **given) as process:
+            last = _result(process, left - (time.monotonic() - begun))
+        lines = log.read_text().split()
+    sent = sum(line[0] == "+" for line in lines)
+    asked = Counter(line[1:] for line in lines if line[0] == "-")
+    return {
+        **{"undisturbed_calls": whole["calls"], "sent": sent, "billed": last["billed_calls"], "in_flight": lost},
+        "paid_again": sent - lost - last["billed_calls"],
+        "answered_twice": sum(count - 1 for count in asked.values()),
+        "same_verdict": (last["verdict"], last["tested"]) == (whole["verdict"], whole["tested"]),
+    }
+
+
+def _answered(log: Path) -> int:
+    return log.read_bytes().count(b"-") if log.exists() else 0
+
+
+def _flying(log: Path) -> int:
+    """Requests that came in and were never answered."""
+    return log.read_bytes().count(b"+") - _answered(log)
+
+
+def _result(process: Popen[str], left: float) -> dict[str, Any]:
+    try:
+        written = process.communicate(timeout=max(1.0, left))[0]
+    finally:
+        process.kill()
+    if process.returncode:
+        raise RuntimeError(f"the search ended with {process.returncode}: see its message above")
+    found: dict[str, Any] = json.loads(written.splitlines()[-1])
+    return found
+
+
+async def embedded(seed: int, seconds: float) -> dict[str, Any]:
+    """The embedded model on sums of two numbers: OPRO over prompts, wordings varied by seeded chance."""
+    tasks = list(load_taskset(SUMS, limit=52, seed=seed))
+    started = time.perf_counter()
+    short = {"max_tokens": 96, "temperature": 0.4}
+    report = await adesign_search(
+        {"name": "cot", "scheme": {"strategy": "cot"}, "operators": {"generate": short}},
+        Splits.given(tasks[:12], tasks[12:32], tasks[32:]),
+        level="prompt", method="opro", policy="embedded", proposer=None, concurrency=1, seed=seed,
+        settings={"steps": 2, "per_step": 3}, budget=Budget(seconds=seconds),
+    )  # fmt: skip
+    return {**figures(report), "wall_s": time.perf_counter() - started}

@@ -1,0 +1,159 @@
+"""The end of a search: choose by the validation part, open the test part once, and measure what was chosen on it.
+
+The seed stands beside the winner, and so does the seed as self-consistency with as many samples as the winner's tokens
+pay: what one would get for the same money without any search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reflectree.agents.evaluators.base import ScoreError
+from reflectree.graphs.design_search.acceptance import LEVEL, Rule
+from reflectree.graphs.design_search.checking import samples_of
+from reflectree.graphs.design_search.designs import BadDesign
+from reflectree.graphs.design_search.evaluator import DesignEvaluator
+from reflectree.graphs.design_search.lineage import Ancestry, chosen, design_at, failures, lineage
+from reflectree.graphs.design_search.preflight import OWNER, Preflight
+from reflectree.graphs.design_search.report import SearchReport, Tested
+from reflectree.graphs.result import Result
+from reflectree.rlm_ops.blueprint import Blueprint
+from reflectree.rlm_ops.budget import Budget, Ledger
+from reflectree.rlm_ops.errors import BudgetRefused, ModelError, TraceError
+from reflectree.rlm_ops.structure import ReasoningStructure, fold
+from reflectree.rlm_ops.task import Task
+from reflectree.rlm_ops.usage import Usage
+
+FINAL = "final"
+"""Who pays for the test part."""
+MOST_SAMPLES = 64
+"""Samples of the seed at equal cost."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What the end of a search is made with.
+
+    Attributes:
+        seed: The seed design.
+        evaluator: What runs designs.
+        rule: How sure one is that a design is better than the seed, and `level` how sure one has to be.
+    """
+
+    seed: Blueprint
+    evaluator: DesignEvaluator
+    rule: Rule = "bootstrap"
+    level: float = LEVEL
+
+
+async def finish(
+    end: Finish, result: Result, before: Preflight, budget: Budget, settings: Mapping[str, Any]
+) -> SearchReport:
+    """Choose, test and report.
+
+    Raises:
+        BadDesign: The seed was never measured, so that nothing can be compared with it.
+        TraceError: Another design was tested in this folder before.
+    """
+    structure, cache = fold(result.trace), end.evaluator.examples.cache
+    found = lineage(structure, end.seed, cache, end.evaluator.examples.bench.name, end.rule)
+    if not any(one.digest == end.seed.digest and one.scores for one in found):
+        reasons = "; ".join(failures(result.trace)) or result.stop_reason
+        raise BadDesign(f"the seed design could not be measured on the validation part ({reasons})")
+    best = chosen(found, end.seed.digest, end.rule, end.level)
+    winner = _design(structure, best, end.seed)
+    search = result.usage + before.usage
+    account = Ledger(_rest(budget, search))
+    tested, untested = await _tested(end, winner, best, account)
+    return SearchReport(
+        settings=dict(settings),
+        preflight=before,
+        designs=tuple(found),
+        failures=failures(result.trace),
+        seed=end.seed,
+        winner=winner,
+        stop=result.stop_reason,
+        search=search,
+        final=account.spent,
+        tested=tuple(tested),
+        validation=len(end.evaluator.splits.validation),
+        untested=untested,
+    )
+
+
+def at_equal_cost(seed: Blueprint, usage: Usage, examples: int, tokens: float, together: int) -> Blueprint:
+    """The seed as self-consistency that costs as many tokens a task, or as few less as can be.
+
+    One request gives several samples, and its prompt is paid once.
+
+    Args:
+        seed: The seed design.
+        usage: What it cost on some examples.
+        examples: How many they were.
+        tokens: The tokens to spend on a task.
+        together: Samples that one request gives at most.
+    """
+    prompt = usage.prompt_tokens / max(1, usage.calls)
+    sample = usage.completion_tokens / max(1, usage.calls, examples * samples_of(seed))
+    n = 1
+    while n < MOST_SAMPLES and prompt * math.ceil((n + 1) / together) + sample * (n + 1) <= tokens:
+        n += 1
+    scheme = {"structure": "tree", "granularity": "solution", "strategy": {"name": "self-consistency", "n": n}}
+    return seed.with_overrides({"name": f"{seed.name}-at-equal-cost", "scheme": scheme, "selection": "majority"})
+
+
+def _design(structure: ReasoningStructure, best: Ancestry, seed: Blueprint) -> Blueprint:
+    design = design_at(structure, best.node)
+    return seed if design is None or design.digest == seed.digest else design
+
+
+async def _tested(end: Finish, winner: Blueprint, best: Ancestry, account: Ledger) -> tuple[list[Tested], str]:
+    """The final designs on the test part, and why there are none, where the budget did not pay them."""
+    designs = {"seed": end.seed}
+    if winner.digest != end.seed.digest:
+        examples = end.evaluator.examples
+        count, usage = examples.cache.cost(end.seed.digest, examples.bench.name)
+        together = min(examples.bench.width, examples.bench.models["policy"].capabilities.max_n)
+        same = at_equal_cost(end.seed, usage, count, best.tokens or 0.0, together)
+        designs |= {"winner": winner, "seed at equal cost": same}
+    digests = sorted({design.digest for design in designs.values()})
+    kept = end.evaluator.examples.cache.note(FINAL, digests)
+    if kept != digests:
+        raise TraceError(
+            f"the test part of this folder was opened for the designs {', '.join(kept)}: a search that went on after "
+            "that would be chosen by it; begin a new one in another folder"
+        )
+    tasks = end.evaluator.splits.test.finalise(*digests)
+    tested = []
+    for name, design in designs.items():
+        try:
+            tested.append(await _test(end.evaluator, name, design, tasks, account))
+        except (BudgetRefused, ScoreError, ModelError) as error:
+            return tested, f"{name}: {error}"
+    return tested, ""
+
+
+async def _test(
+    evaluator: DesignEvaluator, name: str, design: Blueprint, tasks: Sequence[Task], account: Ledger
+) -> Tested:
+    done = await evaluator.evaluate(design, tasks, account, FINAL)
+    cache = evaluator.examples.cache
+    usages = [cache.get(evaluator.examples.key(design, task)) for task in tasks]
+    whole = sum((made.usage for made in usages if made is not None), Usage())
+    return Tested.of(name, design.digest, done.scores, whole)
+
+
+def _rest(budget: Budget, spent: Usage) -> Budget:
+    """What a budget still allows; seconds are counted anew."""
+    return Budget(
+        calls=None if budget.calls is None else max(0, budget.calls - spent.calls),
+        tokens=None if budget.tokens is None else max(0, budget.tokens - spent.tokens),
+        usd=None if budget.usd is None else max(0.0, budget.usd - (spent.usd or 0.0)),
+        seconds=None if budget.seconds is None else budget.seconds / 3,
+    )
+
+
+__all__ = ["FINAL", "OWNER", "Finish", "at_equal_cost", "finish"]

@@ -1,0 +1,317 @@
+"""`design_search`: search for a better design of a system, as a run like any other, and measure it on untouched tasks.
+
+The search is a run of the method's blueprint whose nodes are designs; its trace, its outcomes and its report lie in one
+folder, and the same call goes on where an earlier one stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from reflectree.graphs import blueprints
+from reflectree.graphs.bridge import run_sync
+from reflectree.graphs.checkpoint import open_saver, run_lock
+from reflectree.graphs.design_search.acceptance import LEVEL, Rule
+from reflectree.graphs.design_search.cache import Cache
+from reflectree.graphs.design_search.checking import Limits
+from reflectree.graphs.design_search.designs import BadDesign
+from reflectree.graphs.design_search.evaluator import DesignEvaluator, DesignEvaluatorAgent
+from reflectree.graphs.design_search.examples import EXAMPLE, Bench, Examples
+from reflectree.graphs.design_search.final import Finish, finish
+from reflectree.graphs.design_search.methods import DEFAULT, Method
+from reflectree.graphs.design_search.methods import method as method_named
+from reflectree.graphs.design_search.parameters import Level
+from reflectree.graphs.design_search.preflight import Preflight, preflight
+from reflectree.graphs.design_search.proposals import PROPOSER, Context
+from reflectree.graphs.design_search.report import SearchReport
+from reflectree.graphs.design_search.space import Space
+from reflectree.graphs.design_search.splits import Splits, example_id
+from reflectree.graphs.live import OnEvent
+from reflectree.graphs.result import Result
+from reflectree.graphs.run import asolve
+from reflectree.models.calling import Retries
+from reflectree.models.resolve import policy as resolve_policy
+from reflectree.rlm_ops.blueprint import Blueprint
+from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.task import Task
+
+RUN = "search"
+"""The run's name in its checkpoint."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search is made of, validated before anything is paid.
+
+    Attributes:
+        space: Which designs are allowed.
+        method: How they are searched, and `blueprint` with which numbers.
+        splits: The tasks.
+        bench: What designs are run with.
+        proposes: Whether a model proposes.
+        minibatch: Examples a minibatch.
+        rule: How sure one is that a design is better than the seed, and `level` how sure one has to be.
+    """
+
+    space: Space
+    method: Method
+    blueprint: Blueprint
+    splits: Splits
+    bench: Bench
+    proposes: bool
+    about: str = ""
+    minibatch: int = 8
+    rule: Rule = "bootstrap"
+    level: float = LEVEL
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def header(self) -> dict[str, Any]:
+        """What a folder's outcomes and trace belong to."""
+        names = sorted(example_id(task) for part in (self.splits.train, self.splits.validation) for task in part)
+        return {
+            "seed_design": self.space.seed.digest,
+            "level": self.space.level,
+            "method": self.method.name,
+            "method_digest": self.blueprint.digest,
+            "tasks": hashlib.sha256("\n".join(names).encode()).hexdigest()[:16],
+            "models": {role: model.name for role, model in sorted(self.bench.models.items())},
+            "seed": self.bench.seed,
+            "minibatch": self.minibatch,
+            "proposes": self.proposes,
+        }
+
+
+async def adesign_search(
+    seed_blueprint: Any,
+    tasks: Splits | Iterable[Task],
+    *,
+    level: Level = "prompt",
+    method: str | Method | None = None,
+    policy: Any = "embedded",
+    proposer: Any = "policy",
+    models: Mapping[str, Any] | None = None,
+    tools: Sequence[Any] = (),
+    memory: Any = None,
+    budget: Budget | None = None,
+    example_budget: Budget = EXAMPLE,
+    folder: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    concurrency: int = 8,
+    settings: Mapping[str, Any] | None = None,
+    strategies: Sequence[str] | None = None,
+    limits: Limits | None = None,
+    minibatch: int = 8,
+    rule: Rule = "bootstrap",
+    certainty: float = LEVEL,
+    about: str = "",
+    retries: Retries | None = None,
+    on_event: OnEvent | None = None,
+    on_begin: Callable[[Preflight, Plan], None] | None = None,
+) -> SearchReport:
+    """Search for a design that is better than a seed design, and measure it on tasks that the search never saw.
+
+    Args:
+        seed_blueprint: The design to begin with: a blueprint's name, file or data.
+        tasks: The tasks, each with a verifier, which are split by content; or the parts themselves.
+        level: What may change: `prompt`, `module` (prompts too) or `agent` (all of it).
+        method: A method of `METHODS`; by default the level's usual one.
+        policy: The model that the designs use.
+        proposer: The model that proposes designs; "policy" is the policy itself, and with `None` designs are varied by
+            seeded chance.
+        models: Further models that designs may use, by role.
+        tools: What designs may call.
+        memory: What designs may recall from; nothing is written.
+        budget: Hard caps of search and final test together.
+        example_budget: Caps of one example.
+        folder: Where trace, outcomes and report are kept; with it, a search that was stopped goes on.
+        seed: Seed of all sampling.
+        concurrency: Calls in flight at once.
+        settings: Changes to the method's own parameters: `{"iterations": 10}`.
+        strategies: Strategies that designs may use, in place of the level's usual ones.
+        limits: How large a design may be.
+        minibatch: Examples a minibatch.
+        rule: How sure one is that a design is better than the seed: `bootstrap`, `sign` or `beta`.
+        certainty: How sure one has to be.
+        about: What the tasks are, in words; it is shown to the proposing model.
+        retries: How transient faults are tried again.
+        on_event: Called with each event of the search.
+        on_begin: Called once with the preflight's estimate before the search begins.
+
+    Raises:
+        BadInput: Something given cannot work, or the budget cannot pay one evaluation of the seed.
+        TraceError: The folder holds another search.
+        ModelError: A model cannot be reached or refuses.
+    """
+    given = {"policy": policy, **(models or {})}
+    resolved = {role: resolve_policy(model) for role, model in given.items()}
+    chooser = None if proposer in (None, "policy") else resolve_policy(proposer)
+    try:
+        bench = Bench(resolved, tuple(tools), memory, example_budget, concurrency, seed, retries)
+        plan = _plan(
+            *(seed_blueprint, tasks, level, method, bench, proposer is not None),
+            settings=settings or {},
+            strategies=strategies,
+            limits=limits or Limits(),
+            minibatch=minibatch,
+            rule=rule,
+            certainty=certainty,
+            about=about,
+        )
+        return await _search(plan, budget or Budget(), folder, chooser, on_event, on_begin)
+    finally:
+        for role, model in resolved.items():
+            if model is not given[role]:
+                await model.aclose()
+        if chooser is not None and chooser is not proposer:
+            await chooser.aclose()
+
+
+def design_search(seed_blueprint: Any, tasks: Splits | Iterable[Task], **options: Any) -> SearchReport:
+    """`adesign_search` for code that is not async: the same arguments, result and errors."""
+    return run_sync(adesign_search(seed_blueprint, tasks, **options))
+
+
+def _plan(
+    seed_blueprint: Any,
+    tasks: Splits | Iterable[Task],
+    level: Level,
+    method: str | Method | None,
+    bench: Bench,
+    proposes: bool,
+    *,
+    settings: Mapping[str, Any],
+    strategies: Sequence[str] | None,
+    limits: Limits,
+    minibatch: int,
+    rule: Rule,
+    certainty: float,
+    about: str,
+) -> Plan:
+    """Everything checked, nothing paid.
+
+    Raises:
+        BadInput: Something cannot work.
+    """
+    seed = blueprints.complete(blueprints.load(seed_blueprint))
+    splits = tasks if isinstance(tasks, Splits) else Splits.of(tasks)
+    if minibatch < 1:
+        raise BadInput(f"minibatch={minibatch}: give at least 1")
+    verifiers = [task.verifier for part in (splits.train, splits.validation) for task in part]
+    free = all(verifier is not None and not verifier.gold for verifier in verifiers)
+    space = Space(
+        level,
+        seed,
+        models={role: model.name for role, model in bench.models.items()},
+        tools=tuple(getattr(tool, "name", getattr(tool, "__name__", str(tool))) for tool in bench.tools),
+        verifier=free,
+        memory=bench.memory is not None,
+        strategies=None if strategies is None else tuple(strategies),
+        limits=limits,
+        trial=lambda design: bench.setup(design, verifiers[0]),
+    )
+    try:
+        space.check(seed)
+    except BadDesign as error:
+        raise BadInput(f"the seed design {seed.name}: {error}") from error
+    way = method_named(method or DEFAULT[level]) if not isinstance(method, Method) else method
+    overrides = {path if "." in path else f"scheme.strategy.{path}": value for path, value in settings.items()}
+    blueprint = way.blueprint.with_overrides(overrides) if overrides else way.blueprint
+    return Plan(space, way, blueprint, splits, bench, proposes, about, minibatch, rule, certainty, dict(settings))
+
+
+async def _search(
+    plan: Plan,
+    budget: Budget,
+    folder: str | os.PathLike[str] | None,
+    proposer: Any,
+    on_event: OnEvent | None,
+    on_begin: Callable[[Preflight, Plan], None] | None,
+) -> SearchReport:
+    """In a folder of its own, or in memory."""
+    if folder is None:
+        return await _carry_out(plan, budget, Cache(), None, proposer, on_event, on_begin)
+    place = _made(folder)
+    file = place / "search.sqlite"
+    with run_lock(file, RUN), open_saver(file) as saver:
+        cache = Cache(place / "examples.sqlite")
+        try:
+            cache.check("search", plan.header())
+            report = await _carry_out(plan, budget, cache, saver, proposer, on_event, on_begin)
+        finally:
+            cache.close()
+    report.save(place)
+    return report
+
+
+def _made(folder: str | os.PathLike[str]) -> Path:
+    """The folder, made where it is not there."""
+    place = Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot make the folder {place}: {error.strerror}; choose another") from error
+    return place
+
+
+async def _carry_out(
+    plan: Plan,
+    budget: Budget,
+    cache: Cache,
+    saver: BaseCheckpointSaver[Any] | None,
+    proposer: Any,
+    on_event: OnEvent | None,
+    on_begin: Callable[[Preflight, Plan], None] | None,
+) -> SearchReport:
+    evaluator = DesignEvaluator(plan.splits, Examples(plan.bench, cache, saver), plan.minibatch)
+    sizes = len(plan.splits.validation), len(plan.splits.test)
+    before = await preflight(evaluator, plan.space.seed, budget, *sizes)
+    if on_begin is not None:
+        on_begin(before, plan)
+    result = await _run(plan, evaluator, before, saver, proposer, on_event)
+    return await finish(
+        Finish(plan.space.seed, evaluator, plan.rule, plan.level), result, before, budget, plan.header()
+    )
+
+
+async def _run(
+    plan: Plan,
+    evaluator: DesignEvaluator,
+    before: Preflight,
+    saver: BaseCheckpointSaver[Any] | None,
+    proposer: Any,
+    on_event: OnEvent | None,
+) -> Result:
+    """The search itself."""
+    context = Context(plan.space, plan.splits.train, plan.about)
+    agents = dict(plan.method.agents(context, proposes=plan.proposes, blueprint=plan.blueprint))
+    others = plan.method.evaluators(context, proposes=plan.proposes)
+    agents["evaluate"] = DesignEvaluatorAgent(evaluator, others)
+    roles = {role: model for role, model in plan.bench.models.items() if role not in ("policy", "judge")}
+    if proposer is not None:
+        roles[PROPOSER] = proposer
+    words = f"Search at level {plan.space.level} for a design that is better than {plan.space.seed.name}."
+    about = json.dumps({"level": plan.space.level, "method": plan.method.name, "about": plan.about})
+    return await asolve(
+        Task(words, context=about),
+        blueprint=plan.blueprint,
+        policy=plan.bench.models["policy"],
+        judge=plan.bench.models.get("judge"),
+        models=roles,
+        agents=agents,
+        budget=before.search,
+        concurrency=plan.bench.width,
+        seed=plan.bench.seed,
+        checkpoint=saver,
+        run_id=RUN,
+        retries=plan.bench.retries,
+        on_event=on_event,
+    )
