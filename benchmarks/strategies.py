@@ -44,6 +44,9 @@ ROOM: dict[str, dict[str, Any]] = {
     "react": {"chains": 160},
     "rstar": {"rollouts": NODES, "depth": 12},
     "ab-mcts": {"max_nodes": NODES},
+    "funsearch": {"programs": NODES},
+    "llm-sr": {"programs": NODES},
+    "hypothesis-search": {"hypotheses": NODES // 4},
     "operator-mcts": {"patience": NODES},
     "rstar-math": {"iterations": NODES},
     "mcts": {"width": 4, "root_width": 8, "depth": 12},
@@ -56,6 +59,15 @@ LEFT_OUT = {
     "adaptive": "its search is a run of another strategy",
     "rstar-math": "each node runs a program",
     "react": "each node runs a tool",
+    "coscientist": "each node runs a tool",
+    "opro": "each node shows twenty others",
+    "debate": "a few nodes",
+    "moa": "a few nodes",
+    "role-team": "a few nodes",
+    "react-env": "each node is a step in an environment",
+    "reflexion-env": "each node is a step in an environment",
+    "lats-env": "each node is a step in an environment",
+    "voyager-env": "each node is a step in an environment",
 }
 
 
