@@ -10,12 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reflectree.agents.replies import CUT, Draft, Reading, awaits_end, split_thought, written_program
+from reflectree.agents.replies import CUT, Draft, Reading, awaits_end, led, split_thought, written_program
 from reflectree.agents.sampling import Plan
 from reflectree.models.base import Choice, Request
 from reflectree.models.calling import Outcome
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.commands import listed_commands
+from reflectree.rlm_ops.commands import command_span, listed_commands
 from reflectree.rlm_ops.events import Event, Failed, Grown
 from reflectree.rlm_ops.formulas import mean_confidence, token_confidence
 from reflectree.rlm_ops.misbehaviour import problem_with
@@ -104,6 +104,10 @@ class Attempt:
         if plan.prompt == "act" and text.strip() and choice.finish != "length" and parse_action(text) is None:
             # only the action is asked for, and the thought is kept (ReAct)
             self.lead = f"{text.strip()}\nAction:"
+            return replace(request, prefill=self.prefill)
+        if plan.prompt == "command" and self.lead and command_span(led(self.lead, text)) is None:
+            # the thought is not kept: a small model that reads "I will go" there says that again as its command
+            self.lead = "Action:"
             return replace(request, prefill=self.prefill)
         if plan.granularity == "step" and plan.prompt == "solve" and choice.finish == "stop" and not text.strip():
             # the model began with what ends a step, such as a blank line: begin after it

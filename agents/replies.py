@@ -57,7 +57,7 @@ ANSWER_ROOM = 400
 _ANSWER_LINE = re.compile(r"^[ \t>*_#]*(?:the |my )?(?:final )?answer[*_]*[ ]?:", re.IGNORECASE | re.MULTILINE)
 _AROUND = "` \t\r\n"
 _ACTION_LINE = re.compile(r"^[ \t>*_#]*action\b(?! input)", re.IGNORECASE | re.MULTILINE)
-_THOUGHT_LINE = re.compile(r"[ \t>*_#]*thought\b", re.IGNORECASE)
+_TURN = re.compile(r"[ \t>*_#]*(?:thought|action(?! input))\b", re.IGNORECASE)
 _NEXT_TURN = re.compile(r"\n[ \t>*_#]*(?:thought|observation|action(?! input))\b", re.IGNORECASE)
 _PROGRAM = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)^[ \t]*```", re.DOTALL | re.MULTILINE)
 _FENCED = re.compile(r"```[^\n]*\n.*?(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
@@ -187,20 +187,22 @@ def _finished(arguments: str) -> str:
 def read_command(draft: Draft) -> Reading | str:
     """A thought and one command for an environment, with nothing around it; what comes after it was made up.
 
-    Where no line is marked as the command, the first line is that is one of those that the environment listed.
+    Where no line is marked as the command, it is the first line that is one of those that the environment listed; of
+    several in one line, it is the first.
     """
     said = draft.text.strip()
-    begun = _ACTION_LINE.match(said) or _THOUGHT_LINE.match(said)
-    text = said if begun or not draft.lead else f"{draft.lead.rstrip()} {said}"
+    text = led(draft.lead, said)
     span = command_span(text)
     if span is None and (found := bare_span(said, draft.commands)) is not None:
         thought = said[: found[0]].rstrip()
-        thought = thought if begun or not thought else f"{draft.lead.rstrip()} {thought}"
-        return Reading(f"{thought}\nAction: {bare(said[slice(*found)])}".lstrip())
+        return Reading(f"{led(draft.lead, thought) if thought else ''}\nAction: {bare(said[slice(*found)])}".lstrip())
     if span is None:
         return "the reply holds no action"
     start, end = span
-    if draft.cut and end == len(text) and not draft.text.endswith("\n"):
+    first = text[start:end].split(";")[0]
+    if len(first) < end - start and bare_span(first, draft.commands):
+        end = start + len(first)
+    elif draft.cut and end == len(text) and not draft.text.endswith("\n"):
         return CUT
     command = bare(text[start:end])
     if not command:
@@ -208,6 +210,11 @@ def read_command(draft: Draft) -> Reading | str:
     if len(command) > LONGEST_COMMAND:
         return f"the action is no command: it has {len(command)} characters"
     return Reading(f"{text[:start].rstrip(_AROUND)} {command}")
+
+
+def led(lead: str, said: str) -> str:
+    """A turn with what it was begun with, unless the model has begun it itself."""
+    return said if not lead or _TURN.match(said) else f"{lead.rstrip()} {said}"
 
 
 def read_turn(draft: Draft) -> Reading | str:

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reflectree.apps.solving import (
+from reflectree.apps.bench_progress import Show, say_interrupted
+from reflectree.apps.run_options import (
     ApiKeyEnv,
     BaseUrl,
     Evaluator,
@@ -30,8 +28,7 @@ from reflectree.apps.solving import (
 
 if TYPE_CHECKING:
     from reflectree.apps.asking import RunOptions
-    from reflectree.graphs.benching import BenchFile, Outcome, Report
-    from reflectree.graphs.result import Result
+    from reflectree.graphs.benching import Report
     from reflectree.rlm_ops.blueprint import Blueprint
 
 DONE, NO_ANSWER, INTERRUPTED = 0, 3, 130
@@ -147,7 +144,7 @@ def bench(
         if show.file is None:
             raise
         found = report_of(show.file.settings, show.file.done)
-        _say_interrupted(show.file, out)
+        say_interrupted(show.file, out)
         _print(found, as_json, console())
         raise typer.Exit(INTERRUPTED) from None
     _print(found, as_json, console())
@@ -213,84 +210,6 @@ def _has(plan: Blueprint, path: str) -> bool:
 
 def _policy(options: RunOptions, show: Show) -> Any:
     return options.policy(show.preparing)
-
-
-@dataclass(slots=True)
-class Show:
-    """What is told on stderr while the benchmark runs."""
-
-    tasks: int
-    names: Sequence[str]
-    quiet: bool
-    file: BenchFile | None = None
-    right: dict[str, int] = field(default_factory=dict)
-    _bar: Any = None
-    _row: Any = None
-
-    @contextlib.contextmanager
-    def on_stderr(self) -> Iterator[None]:
-        """A bar on a terminal, a line a task elsewhere; what user code prints meanwhile goes to stderr, too."""
-        with contextlib.redirect_stdout(sys.stderr):
-            if self.quiet or not sys.stderr.isatty():
-                yield
-                return
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            from reflectree.apps.terminal import console
-
-            columns = (BarColumn(28), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-            with Progress(*columns, console=console(stderr=True), transient=True) as self._bar:
-                self._row = self._bar.add_task("", total=self.tasks * len(self.names))
-                yield
-
-    def preparing(self, what: str, share: float) -> None:
-        """The model says what it is doing before it can answer."""
-        if self._bar is not None:
-            from rich.markup import escape
-
-            self._bar.update(self._row, description=escape(f"{what}: {share:.0%}"))
-
-    def begin(self, file: BenchFile) -> None:
-        """Say what is ahead, before anything is paid."""
-        from reflectree.apps.terminal import many, note, short
-
-        self.file = file
-        if self.quiet:
-            return
-        settings, left = file.settings, self.tasks * len(self.names) - len(file.done)
-        if file.damaged:
-            note("the file's last line was cut short: that task is run again")
-        note(
-            f"{many(self.tasks, 'task')} x {many(len(self.names), 'blueprint')} on {settings.model}: "
-            f"{many(left, 'run')} left, at most {short(left * settings.tokens)} tokens"
-        )
-        for outcome in file.done:
-            self._count(outcome)
-
-    def outcome(self, outcome: Outcome, result: Result) -> None:
-        """One run has ended."""
-        self._count(outcome)
-        if not self.quiet and self._bar is None and self.file is not None and outcome.blueprint == self.names[-1]:
-            from reflectree.apps.terminal import note
-
-            note(f"{len(self.file.done) // len(self.names)}/{self.tasks} {self._score()}")
-
-    def _count(self, outcome: Outcome) -> None:
-        self.right[outcome.blueprint] = self.right.get(outcome.blueprint, 0) + (outcome.correct is True)
-        if self._bar is not None:
-            self._bar.update(self._row, advance=1, description=self._score())
-
-    def _score(self) -> str:
-        return "right so far: " + ", ".join(f"{name} {count}" for name, count in self.right.items())
-
-
-def _say_interrupted(file: BenchFile, out: str | None) -> None:
-    from reflectree.apps.terminal import many, note
-
-    if out is None:
-        note("interrupted; nothing is kept without --out FILE")
-    else:
-        note(f"interrupted; {many(len(file.done), 'run')} kept in {shlex.quote(out)}: the same command goes on")
 
 
 def _print(found: Report, as_json: bool, out: Any) -> None:

@@ -21,6 +21,7 @@ from reflectree.apps import (
     design_search_command,
     doctor,
     listing,
+    loop_command,
     memory_command,
     solving,
     traces,
@@ -45,7 +46,7 @@ app.command()(bench_command.bench)
 app.add_typer(data_command.app, name="data")
 app.add_typer(memory_command.app, name="memory")
 app.command()(train_command.train)
-app.command()(train_command.loop)
+app.command()(loop_command.loop)
 app.add_typer(traces.app, name="trace")
 app.add_typer(listing.app, name="blueprints")
 app.command()(listing.tasksets)

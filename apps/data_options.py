@@ -1,11 +1,14 @@
-"""The options that `reflectree data` commands share."""
+"""The options that `reflectree data` commands share, and how they are read."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from reflectree.training.splits import Splits
 
 _CAPS, _SPLITS, _DATA = "The whole job (pauses)", "Splits", "Data"
 Buffer = Annotated[
@@ -51,3 +54,16 @@ MaxUsd = Annotated[float | None, typer.Option("--max-usd", rich_help_panel=_CAPS
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", rich_help_panel=_CAPS, help="Most seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def splits_of(test: float | None, valid: float | None, key: str | None) -> Splits | None:
+    """The splits that were asked for; `None` where nothing was said of them.
+
+    Raises:
+        BadInput: They cannot be.
+    """
+    from reflectree.training.splits import Splits
+
+    given: dict[str, Any] = {"test": test, "valid": valid, "key": key}
+    given = {name: value for name, value in given.items() if value is not None}
+    return Splits(**given) if given else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reflectree.apps.interrupting import interruptible
-from reflectree.apps.solving import ApiKeyEnv, BaseUrl, Model, PriceOption, Roles, Tools, folder
+from reflectree.apps.run_options import ApiKeyEnv, BaseUrl, Model, PriceOption, Roles, Tools, folder
 
 if TYPE_CHECKING:
     from reflectree.graphs.design_search.preflight import Preflight

@@ -1,35 +1,24 @@
-"""`reflectree memory list|show|search|forget|export|import|snapshot|rollback|re-embed|report`: what runs have learnt.
+"""`reflectree memory list|show|search|forget|report`: what runs have learnt, looked at and corrected.
 
 Options in, rows out; the work is done by `reflectree.memory`, which is imported once a command runs. Text of records
-came from models: it reaches the terminal only through `clean`.
+came from models: it reaches the terminal only through `clean`. The commands on a memory as a whole are in
+`reflectree.apps.memory_copies`.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reflectree.apps import memory_copies
+from reflectree.apps.memory_options import Embedder, Folder, Json, Yes, close, opened
+
 if TYPE_CHECKING:
-    from reflectree.memory.ledger import Ledger
     from reflectree.memory.records import Record
 
 app = typer.Typer(no_args_is_help=True, help="What runs have learnt: look at it, correct it, forget it, measure it.")
-
-Folder = Annotated[Path, typer.Argument(metavar="MEMORY", help="The memory's folder, as given to solve.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Embedder = Annotated[
-    str,
-    typer.Option(
-        "--embedder",
-        "-e",
-        metavar="NAME",
-        help="embedded, hashing, or a LangChain provider:model; own: the one it was made with.",
-    ),
-]
 
 TEXT = 90
 """Columns of a record's text in a table."""
@@ -60,7 +49,7 @@ def list_records(
     _one_of(trust, ("candidate", "trusted", "quarantined"), "--trust", nearest)
     records = [
         record
-        for record in _open(memory).state.records.values()
+        for record in opened(memory).state.records.values()
         if kind in (None, record.kind)
         and trust in (None, record.standing.trust)
         and run in (None, record.origin.run)
@@ -90,7 +79,7 @@ def show(
     from reflectree.apps.terminal import clean
     from reflectree.memory.records import to_row
 
-    record = _open(memory).get(name)
+    record = opened(memory).get(name)
     if as_json:
         _print(to_row(record))
         return
@@ -129,7 +118,7 @@ def search(
     from reflectree.apps.terminal import console, one_line
     from reflectree.memory.recall import Recall, Recaller
 
-    ledger = _open(memory, embedder)
+    ledger = opened(memory, embedder)
     settings = Recall(limit=limit, kinds=dict.fromkeys(Recall().kinds, limit), probation=limit, tokens=100_000)
     found = Recaller(ledger, settings).recall(query, run="search", split="test").shown
     if as_json:
@@ -179,116 +168,22 @@ def forget(
 
     if not names and subject is None and run is None:
         raise BadInput("say what to forget: ids, --subject or --run")
-    ledger = _open(memory, embedder)
+    ledger = opened(memory, embedder)
     if not yes and not typer.confirm("Forget for good, with all that was derived?", err=True):
         raise typer.Exit(1)
     gone = ledger.forget(*(names or ()), subject=subject, run=run, reason=reason)
-    _close(ledger)
+    close(ledger)
     if as_json:
         _print({"forgotten": list(gone)})
     else:
         typer.echo(f"{len(gone)} records forgotten" + (f": {', '.join(gone)}" if gone else ""))
 
 
-@app.command("export")
-def export_records(
-    memory: Folder, file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines, a record a line.")]
-) -> None:
-    """Write all records to a file.
-
-    Try:
-
-        reflectree memory export my-memory lessons.jsonl
-    """
-    from reflectree.memory.ledger import export
-
-    typer.echo(f"{export(_open(memory), file)} records written to {file}")
-
-
-@app.command("import")
-def import_records(
-    memory: Folder,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What export wrote, here or elsewhere.")],
-    standing: Annotated[
-        bool, typer.Option("--standing", help="Believe its trust and counts: only for files of your own.")
-    ] = False,
-    embedder: Embedder = "own",
-    as_json: Json = False,
-) -> None:
-    """Take the records of a file in, all or none. They are candidates, whatever the file says: trust is earned here.
-
-    Try:
-
-        reflectree memory import my-memory lessons.jsonl
-    """
-    from reflectree.memory.ledger import load
-
-    ledger = _open(memory, embedder, create=True)
-    new = load(ledger, file, standing=standing)
-    _close(ledger)
-    if as_json:
-        _print({"imported": list(new)})
-    else:
-        typer.echo(f"{len(new)} new records")
-
-
-@app.command()
-def snapshot(
-    memory: Folder,
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Its name; without one, list those there are.")
-    ] = None,
-) -> None:
-    """Keep the memory as it is under a name, or list the names.
-
-    Try:
-
-        reflectree memory snapshot my-memory before-import
-    """
-    from reflectree.memory import ledger as book
-
-    ledger = _open(memory)
-    if name is None:
-        typer.echo("\n".join(book.snapshots(ledger)) or "no snapshots")
-    else:
-        typer.echo(f"kept as {book.snapshot(ledger, name)}")
-
-
-@app.command()
-def rollback(
-    memory: Folder,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A snapshot.")],
-    yes: Yes = False,
-    embedder: Embedder = "own",
-) -> None:
-    """Go back to a snapshot; what was forgotten since stays forgotten.
-
-    Try:
-
-        reflectree memory rollback my-memory before-import
-    """
-    from reflectree.memory import ledger as book
-
-    ledger = _open(memory, embedder)
-    if not yes and not typer.confirm(f"Go back to {name}? What was learnt since is lost.", err=True):
-        raise typer.Exit(1)
-    book.rollback(ledger, name)
-    _close(ledger)
-    typer.echo(f"rolled back to {name}: {len(ledger.state.records)} records")
-
-
-@app.command("re-embed")
-def re_embed(memory: Folder, embedder: Embedder = "embedded") -> None:
-    """Embed all texts anew, by another embedder; killed half way, the memory is as it was.
-
-    Try:
-
-        reflectree memory re-embed my-memory --embedder openai:text-embedding-3-small
-    """
-    from reflectree.memory import reembed
-
-    _exists(memory)
-    typer.echo(f"{reembed(memory, embedder)} texts embedded by {embedder}")
+app.command("export")(memory_copies.export_records)
+app.command("import")(memory_copies.import_records)
+app.command()(memory_copies.snapshot)
+app.command()(memory_copies.rollback)
+app.command("re-embed")(memory_copies.re_embed)
 
 
 @app.command()
@@ -304,30 +199,7 @@ def report(memory: Folder, as_json: Json = False) -> None:
     from reflectree.apps.memoryview import print_report
     from reflectree.memory.recall import report as made
 
-    print_report(made(_open(memory).state), as_json)
-
-
-def _open(memory: Path, embedder: str | None = None, *, create: bool = False) -> Ledger:
-    """The ledger of a folder; with its index only where an embedder is named."""
-    from reflectree.graphs.memory.access import open_ledger
-    from reflectree.memory.ledger import Ledger
-
-    if not create:
-        _exists(memory)
-    return Ledger(memory) if embedder is None else open_ledger(memory, embedder=embedder)
-
-
-def _close(ledger: Ledger) -> None:
-    from reflectree.graphs.memory.access import Memory
-
-    Memory(ledger).close()
-
-
-def _exists(memory: Path) -> None:
-    from reflectree.rlm_ops.errors import BadInput
-
-    if not memory.is_dir():
-        raise BadInput(f"there is no memory at {memory}: runs make one, reflectree solve ... --memory {memory}")
+    print_report(made(opened(memory).state), as_json)
 
 
 def _one_of(given: str | None, known: Any, option: str, nearest: Any) -> None:

@@ -13,7 +13,7 @@ from reflectree.rlm_ops.errors import NeedsPerson
 
 if TYPE_CHECKING:
     from reflectree.apps.asking import RunOptions
-    from reflectree.apps.running import Output
+    from reflectree.apps.ready import Output
 
 
 def asked(waiting: NeedsPerson, output: Output) -> str | None:

@@ -9,7 +9,8 @@ import typer
 
 from reflectree.apps.asking import RunOptions
 from reflectree.apps.inputs import task_row
-from reflectree.apps.running import Output, make_ready, to_the_end
+from reflectree.apps.ready import Output, make_ready
+from reflectree.apps.running import to_the_end
 from reflectree.apps.store import Place, existing_path, open_place, state_dir, unfinished
 from reflectree.apps.terminal import many, note, one_line
 from reflectree.graphs.bridge import run_sync

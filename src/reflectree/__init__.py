@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reflectree.agents import evaluators
     from reflectree.graphs import blueprints
+    from reflectree.graphs.design_search.run import adesign_search, design_search
+    from reflectree.graphs.discovery.discover import adiscover, discover
     from reflectree.graphs.reasoning import build_graph
     from reflectree.graphs.result import Result
     from reflectree.graphs.run import aresume, asaved_trace, asolve, resume, saved_trace, solve
+    from reflectree.graphs.teams.convening import aconvene, convene
     from reflectree.models.base import Capabilities, Price
     from reflectree.models.calling import Retries
     from reflectree.models.resolve import policy
@@ -42,11 +45,17 @@ __all__ = [
     "Task",
     "Trace",
     "__version__",
+    "aconvene",
+    "adesign_search",
+    "adiscover",
     "aresume",
     "asaved_trace",
     "asolve",
     "blueprints",
     "build_graph",
+    "convene",
+    "design_search",
+    "discover",
     "errors",
     "evaluators",
     "fold",
@@ -70,10 +79,16 @@ _OBJECTS = {
     "Step": "rlm_ops.step",
     "Task": "rlm_ops.task",
     "Trace": "rlm_ops.trace",
+    "aconvene": "graphs.teams.convening",
+    "adesign_search": "graphs.design_search.run",
+    "adiscover": "graphs.discovery.discover",
     "aresume": "graphs.run",
     "asaved_trace": "graphs.run",
     "asolve": "graphs.run",
     "build_graph": "graphs.reasoning",
+    "convene": "graphs.teams.convening",
+    "design_search": "graphs.design_search.run",
+    "discover": "graphs.discovery.discover",
     "fold": "rlm_ops.structure",
     "policy": "models.resolve",
     "resume": "graphs.run",

@@ -1,53 +1,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
-from tests.support.engine import QUICK, Oracle, search, tree, value_of
-from tests.support.virtual_time import others, run_virtually, turns
+from tests.support.alive import FIRST, alive
+from tests.support.engine import Oracle, search, tree, value_of
+from tests.support.virtual_time import others, run_virtually
 
-from reflectree.agents.base import Agent
-from reflectree.agents.evaluator import EvaluatorAgent
-from reflectree.agents.evaluators import function
-from reflectree.agents.generator import Generator
 from reflectree.graphs.live import LiveRun
-from reflectree.graphs.live_runs import LiveRuns
 from reflectree.models.base import Reply, Request
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.errors import ReflectreeError
-from reflectree.rlm_ops.events import Began, Row, to_row
-from reflectree.rlm_ops.strategies import MCTS, Limits, Strategy
+from reflectree.rlm_ops.events import Row
+from reflectree.rlm_ops.strategies import Limits, Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.trace import append
-
-FIRST = [{"seq": 0, **to_row(Began(question="What?", width=2, root_width=3, depth=3))}]
-
-
-def alive(
-    policy: Any,
-    rows: Sequence[Row] = FIRST,
-    budget: Budget | None = None,
-    strategy: Strategy | None = None,
-    slots: int = 2,
-) -> LiveRun:
-    blueprint = tree()
-    agents: dict[str, Agent] = {
-        "generate": Generator(blueprint.operators.generate, "step", {"policy": policy}),
-        "evaluate": EvaluatorAgent(function(value_of)),
-    }
-    return LiveRun(
-        agents,
-        {"policy": policy},
-        strategy or MCTS(width=2, root_width=3, depth=3),
-        budget or Budget(),
-        concurrency=slots,
-        seed=0,
-        rows=rows,
-        retries=QUICK,
-    )
 
 
 async def superstep(live: LiveRun, rows: list[Row]) -> tuple[list[Row], str | None]:
@@ -101,47 +69,6 @@ def test_each_part_of_a_turn_is_done_once_and_only_by_the_run_it_is_of() -> None
     live.advance(FIRST)
     assert not live.takes("generate", turn)
     assert live.takes("generate", live.turn)
-
-
-def test_runs_are_kept_by_key_and_made_anew_where_the_trace_is_another() -> None:
-    made: list[LiveRun] = []
-
-    def make(rows: Sequence[Row], elapsed: float) -> LiveRun:
-        made.append(alive(Oracle(), rows))
-        return made[-1]
-
-    runs = LiveRuns(make)
-    first = runs.join("a", FIRST, 0.0)
-    assert runs.join("a", FIRST, 0.0) is first
-    assert runs.join("b", FIRST, 0.0) is not first
-    other = runs.join("a", [{**FIRST[0], "question": "Other?"}], 0.0)
-    assert other is not first
-    assert runs.get("a") is other
-    runs.drop("a")
-    runs.drop("never there")
-    assert runs.get("a") is None
-    runs.close()
-    assert runs.get("b") is None
-    assert len(made) == 3
-
-
-def test_dropping_cancels_what_is_in_flight() -> None:
-    async def story() -> None:
-        policy = Oracle(latency=lambda number: 1000.0)
-        runs = LiveRuns(lambda rows, elapsed: alive(policy, rows))
-        live = runs.join("a", FIRST, 0.0)
-        _, batches, _ = live.advance(FIRST)
-        work = asyncio.ensure_future(live.work("generate", batches["generate"]))
-        await asyncio.sleep(1)
-        assert policy.flying == 2
-        runs.drop("a")
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-        await turns()
-        assert policy.flying == 0
-        assert others() == []
-
-    run_virtually(story())
 
 
 class Futile(Strategy):

@@ -26,7 +26,8 @@ from reflectree.rlm_ops.errors import BadInput, RunLocked
 from reflectree.rlm_ops.extras import require
 from reflectree.rlm_ops.task import Task
 from reflectree.training.pipelines.plan import LoopPlan, read_plan
-from reflectree.training.pipelines.rounds import LoopReport, OnProgress, OnStage, Rounds
+from reflectree.training.pipelines.rounds import OnProgress, OnStage, Rounds
+from reflectree.training.pipelines.standing import LoopReport
 from reflectree.training.shards import arrow
 from reflectree.training.splits import Splits
 
@@ -87,9 +88,9 @@ async def aloop(
     async with _held(folder):
         session = Rounds(folder, chosen, parts, division, str(base), value, cap or Budget(), on_stage, on_progress)
         graph = session.graph().compile(name="reflectree:loop")
-        state = await graph.ainvoke({"round": session.begin(), "paused": None}, {"recursion_limit": 10_000})
+        state = await graph.ainvoke({"round": session.standing.begin(), "paused": None}, {"recursion_limit": 10_000})
         session.report.paused = state.get("paused")
-        session.save()
+        session.standing.save()
         return session.report
 
 

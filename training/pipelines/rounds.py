@@ -1,4 +1,4 @@
-"""One session of the loop: the nodes of its graph, what they work on, and what is written down after each.
+"""One session of the loop: the nodes of its graph, and what they work on.
 
 It is handed tasks that are divided and models that are checked; it knows nothing of command lines.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,48 +16,23 @@ from typing import Any
 from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
 
-from reflectree.graphs import blueprints
-from reflectree.graphs.benching import abench
-from reflectree.graphs.tasksets.base import Entry, TaskSet
 from reflectree.models.resolve_values import value_model
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.statistics import paired_bootstrap
 from reflectree.rlm_ops.task import Task
 from reflectree.training import filters as rules
 from reflectree.training import trainers
 from reflectree.training.buffer import ReplayBuffer
-from reflectree.training.files import replace_json
 from reflectree.training.pipelines.generation import agenerate
+from reflectree.training.pipelines.measuring import measured
 from reflectree.training.pipelines.plan import LoopPlan, is_preset
+from reflectree.training.pipelines.standing import LoopReport, Standing
 from reflectree.training.splits import Splits
 
 OnStage = Callable[[int, str, dict[str, Any]], None]
 """Told the round, the stage and what came of it."""
 OnProgress = Callable[[int, str, Any], None]
 """Told the round, the stage and how it stands, while it runs."""
-
-
-@dataclass(slots=True)
-class LoopReport:
-    """How the loop stands.
-
-    Attributes:
-        folder: Its folder.
-        policy: The policy that is kept; `value` the value model.
-        rounds: What each round came to.
-        paused: The cap that paused it; `None` where it is through.
-    """
-
-    folder: str
-    policy: str
-    value: str | None
-    rounds: list[dict[str, Any]] = field(default_factory=list)
-    paused: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
 
 
 class LoopState(TypedDict):
@@ -85,43 +58,19 @@ class Rounds:
         on_progress: OnProgress | None,
     ) -> None:
         self.folder, self.plan, self.parts, self.splits = folder, plan, parts, splits
-        self.base, self.first_value, self.cap = base, value, cap
         self.on_stage, self.on_progress = on_stage, on_progress
-        self.report = LoopReport(str(folder), base, value)
-        self.begun = time.monotonic()
-        self.before = 0.0
-
-    def begin(self) -> int:
-        """Recollect what earlier sessions did; the round to go on with."""
         asked = {
-            "plan": json.loads(self.plan.model_dump_json(exclude={"rounds"})),
-            "base": self.base,
-            "value": self.first_value,
-            "splits": self.splits.to_json(),
+            "plan": json.loads(plan.model_dump_json(exclude={"rounds"})),
+            "base": base,
+            "value": value,
+            "splits": splits.to_json(),
         }
-        path = self.folder / "loop.json"
-        if path.exists():
-            try:
-                known = json.loads(path.read_text(encoding="utf-8"))
-                then = known["asked"]
-            except (ValueError, KeyError) as error:
-                raise BadInput(f"{path} is damaged: move it away, or choose another folder") from error
-            if then != asked and (self.folder / "round-0").exists():
-                differing = next(name for name in asked if then.get(name) != asked[name])
-                raise TraceError(f"{self.folder} holds a loop of another {differing}: ask for the same, or use another")
-            self.report = LoopReport(**{**known["report"], "folder": str(self.folder), "paused": None})
-            self.before = float(known["seconds"])
-        self.asked = asked
-        self.save()
-        return sum(row.get("kept") is not None for row in self.report.rounds)
+        self.standing = Standing(folder, asked, cap, LoopReport(str(folder), base, value))
 
-    def save(self) -> None:
-        """Write down how it stands."""
-        seconds = self.before + time.monotonic() - self.begun
-        replace_json(
-            self.folder / "loop.json",
-            {"asked": self.asked, "report": self.report.to_json(), "seconds": round(seconds, 3)},
-        )
+    @property
+    def report(self) -> LoopReport:
+        """How the loop stands."""
+        return self.standing.report
 
     def graph(self) -> StateGraph[LoopState, None, LoopState, LoopState]:
         """The graph, to be compiled."""
@@ -148,7 +97,7 @@ class Rounds:
         found = await agenerate(
             self.parts["train"], self.folder / f"round-{number}" / "data",
             blueprint=plan.search, policy=f"local/{self.report.policy}", evaluator=values,
-            evaluator_name=self.report.value or "", budget=Budget(tokens=plan.tokens), cap=self._left(number),
+            evaluator_name=self.report.value or "", budget=Budget(tokens=plan.tokens), cap=self.standing.left(number),
             runs=plan.runs, seed=plan.seed + 1000 * number, parallel=plan.parallel, concurrency=plan.concurrency,
             oracle=plan.oracle, splits=self.splits, only=("train",), labels=plan.labels,
             filters=[rules.read(spec) for spec in plan.filters], buffer=self.buffer, round=number,
@@ -167,7 +116,7 @@ class Rounds:
         row, trained = self._row(number), self.plan.trained(state["round"])
         if "policy" in row:
             return {}
-        if self._late():
+        if self.standing.late:
             return {"paused": "seconds"}
         out = self.folder / f"round-{number}" / "policy"
         if is_preset(trained):
@@ -197,7 +146,7 @@ class Rounds:
         row = self._row(number)
         if "value" in row or wanted is None:
             return {}
-        if self._late():
+        if self.standing.late:
             return {"paused": "seconds"}
         samples = self._samples(wanted.by)
         if not samples:
@@ -220,7 +169,7 @@ class Rounds:
         row = self._row(number)
         if "measured" in row:
             return {}
-        if self._late():
+        if self.standing.late:
             return {"paused": "seconds"}
         if number == 0 or "measured" not in self.report.rounds[number - 1]:
             row["before"] = await self._measured(number, "before", self.report.policy, self.report.value)
@@ -255,27 +204,10 @@ class Rounds:
         return ReplayBuffer(self.folder / "buffer", splits=self.splits)
 
     async def _measured(self, number: int, which: str, policy: str, value: str | None) -> dict[str, Any]:
-        plan, held_out = self.plan, self.parts["valid"][: self.plan.valid]
-        blueprint = blueprints.load(plan.measure if plan.measure is not None else plan.search)
-        values = None if value is None else value_model(value)
-        place = self.folder / f"round-{number}"
-        place.mkdir(parents=True, exist_ok=True)
-        found = await abench(
-            _task_set(held_out), [blueprint], tokens=plan.tokens, policy=f"local/{policy}", evaluator=values,
-            evaluator_name=value or "", seed=plan.seed, concurrency=plan.concurrency, out=place / f"{which}.jsonl",
-            on_outcome=lambda outcome, result: self._tell(number, "measure", outcome),
-        )  # fmt: skip
-        if values is not None:
-            await values.aclose()
-        rows = {
-            summary.blueprint: {
-                "accuracy": summary.accuracy.estimate, "low": summary.accuracy.low, "high": summary.accuracy.high,
-                "in_structure": summary.in_structure, "tokens": summary.tokens,
-            }
-            for summary in found.rows
-        }  # fmt: skip
-        right = {o.task: o.correct is True for o in found.outcomes if o.blueprint == blueprint.name}
-        return {"blueprint": blueprint.name, "n": found.n, **rows[blueprint.name], "table": rows, "right": right}
+        held_out, out = self.parts["valid"][: self.plan.valid], self.folder / f"round-{number}" / f"{which}.jsonl"
+        return await measured(
+            held_out, self.plan, policy, value, out, lambda outcome: self._tell(number, "measure", outcome)
+        )
 
     def _samples(self, trainer: str) -> list[Any]:
         return [sample for kind in trainers.TRAINERS[trainer].kinds for sample in self.buffer.read(kind)]
@@ -291,7 +223,7 @@ class Rounds:
         return self.report.rounds[number]
 
     def _through(self, number: int, stage: str, came: dict[str, Any]) -> dict[str, Any]:
-        self.save()
+        self.standing.save()
         if self.on_stage is not None:
             self.on_stage(number, stage, came)
         return {}
@@ -314,34 +246,3 @@ class Rounds:
         except asyncio.CancelledError:
             stop.set()
             raise
-
-    def _late(self) -> bool:
-        return self.cap.seconds is not None and self.before + time.monotonic() - self.begun >= self.cap.seconds
-
-    def _left(self, number: int) -> Budget:
-        """What earlier rounds have left of the cap."""
-        spent = [row["data"]["usage"] for row in self.report.rounds[:number] if "data" in row]
-        cap = self.cap
-        calls = None if cap.calls is None else max(0, cap.calls - sum(int(u["calls"]) for u in spent))
-        tokens = None
-        if cap.tokens is not None:
-            used = sum(int(u["prompt_tokens"]) + int(u["completion_tokens"]) for u in spent)
-            tokens = max(0, cap.tokens - used)
-        usd = None if cap.usd is None else max(0.0, cap.usd - sum(float(u["usd"] or 0.0) for u in spent))
-        seconds = None
-        if cap.seconds is not None:
-            seconds = max(0.0, cap.seconds - self.before - (time.monotonic() - self.begun))
-        return Budget(calls=calls, tokens=tokens, usd=usd, seconds=seconds)
-
-
-def _task_set(tasks: Sequence[Task]) -> TaskSet:
-    """Held-out tasks as a set of their own."""
-
-    def entry(index: int) -> Entry:
-        task = tasks[index]
-        named = task if task.id else Task(
-            task.question, task.context, task.examples, task.tools, task.verifier, f"valid-{index}", task.form
-        )  # fmt: skip
-        return Entry(named, {"question": task.prose, "index": index})
-
-    return TaskSet("held-out", len(tasks), entry)
