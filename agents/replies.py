@@ -13,7 +13,7 @@ from typing import NamedTuple
 from reflectree.agents.prompts.solving import SUBQUESTION
 from reflectree.rlm_ops.answers import cut_at_answer, extract_answer
 from reflectree.rlm_ops.commands import MOST as LONGEST_COMMAND
-from reflectree.rlm_ops.commands import bare, bare_span, command_span
+from reflectree.rlm_ops.commands import bare, command_span, listed_span
 from reflectree.rlm_ops.one_command import commands_in, disowned
 from reflectree.rlm_ops.parsing import parse_action, parse_subquestions
 from reflectree.rlm_ops.splitting import parse_reasoning
@@ -193,23 +193,29 @@ def read_command(draft: Draft) -> Reading | str:
     said = draft.text.strip()
     text = led(draft.lead, said)
     span = command_span(text)
-    if span is None and (found := bare_span(said, draft.commands)) is not None:
-        thought = said[: found[0]].rstrip()
-        return Reading(f"{led(draft.lead, thought) if thought else ''}\nAction: {bare(said[slice(*found)])}".lstrip())
     if span is None:
-        return "the reply holds no action"
+        return _unmarked(said, draft)
     start, end = span
-    first = text[start:end].split(";")[0]
-    if len(first) < end - start and bare_span(first, draft.commands):
-        end = start + len(first)
-    elif draft.cut and end == len(text) and not draft.text.endswith("\n"):
+    known = listed_span(text[start:end], draft.commands)
+    if known is not None:
+        end = start + known[1]
+    if draft.cut and end == len(text) and not draft.text.endswith("\n"):
         return CUT
-    command = bare(text[start:end])
+    command = known[2] if known else bare(text[start:end])
     if not command:
         return "the action is empty"
     if len(command) > LONGEST_COMMAND:
         return f"the action is no command: it has {len(command)} characters"
     return Reading(f"{text[:start].rstrip(_AROUND)} {command}")
+
+
+def _unmarked(said: str, draft: Draft) -> Reading | str:
+    """A command that no line marks as one."""
+    found = listed_span(said, draft.commands)
+    if found is None:
+        return "the reply holds no action"
+    thought = said[: found[0]].rstrip()
+    return Reading(f"{led(draft.lead, thought) if thought else ''}\nAction: {found[2]}".lstrip())
 
 
 def led(lead: str, said: str) -> str:

@@ -17,7 +17,7 @@ from langchain_core.tools import BaseTool
 
 from reflectree.agents.hazards import HAZARDS, Hazard
 from reflectree.agents.tool_calls import Tool
-from reflectree.rlm_ops.environment import Environment, MakeEnvironment, Observation
+from reflectree.rlm_ops.environment import Environment, MakeEnvironment, Observation, agree
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Task
 
@@ -163,6 +163,15 @@ class GuardedEnvironment:
         """The check's reason, or the inner environment's own."""
         reason = self._check(command)
         return self._inner.refuses(command) if reason is None else reason
+
+    def same(self, recorded: str, seen: str) -> bool:
+        """See `Tolerant.same`."""
+        return agree(self._inner, recorded, seen)
+
+    def kill(self) -> None:
+        """The inner one's, where it can be killed."""
+        if (kill := getattr(self._inner, "kill", None)) is not None:
+            kill()
 
     def close(self) -> None:
         """See `Environment.close`."""

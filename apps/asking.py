@@ -150,6 +150,8 @@ class RunOptions:
 
         if self.evaluator is not None or self.value_model is not None:
             raise BadInput("--problem measures solutions by itself: leave out --evaluator and --value-model")
+        if self.environment is not None or self.question or self.row:
+            raise BadInput("--problem brings its own task: leave out the question, --task and --environment")
         return problem(self.problem or "")
 
     def verifier_of(self, task: Task | None) -> Verifier | None:

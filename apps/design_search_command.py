@@ -5,23 +5,14 @@ Options in, a table out; the work is done by `reflectree.graphs.design_search`, 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from reflectree.apps.interrupting import interruptible
 from reflectree.apps.run_options import ApiKeyEnv, BaseUrl, Model, PriceOption, Roles, Tools, folder
-
-if TYPE_CHECKING:
-    from reflectree.graphs.design_search.preflight import Preflight
-    from reflectree.graphs.design_search.run import Plan
-    from reflectree.rlm_ops.events import Event
-    from reflectree.rlm_ops.structure import ReasoningStructure
 
 DONE, NOT_TESTED = 0, 3
 
@@ -55,6 +46,13 @@ def design_search(
     example_calls: Annotated[
         int, typer.Option("--example-calls", metavar="N", help="Most calls a design may make for one task.")
     ] = 64,
+    example_tokens: Annotated[
+        int | None, typer.Option("--example-tokens", metavar="N", help="Most tokens a design may spend on one task.")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option("--ray", metavar="ADDRESS|local", help="Run the designs on a Ray cluster.")
+    ] = None,
+    ray_workers: Annotated[int, typer.Option("--ray-workers", metavar="N", help="Workers there.")] = 2,
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", help="Most tasks.")] = None,
     minibatch: Annotated[int, typer.Option("--minibatch", metavar="N", help="Tasks a minibatch.")] = 8,
     about: Annotated[str, typer.Option("--about", metavar="TEXT", help="What the tasks are, for the proposer.")] = "",
@@ -98,6 +96,8 @@ def design_search(
     130 interrupted and kept.
     """  # fmt: skip
     from reflectree.apps import asking, designview, inputs
+    from reflectree.apps.designprogress import DesignProgress
+    from reflectree.apps.progress import shown
     from reflectree.apps.terminal import console
     from reflectree.graphs.design_search.run import design_search as search
     from reflectree.graphs.tasksets import load_taskset
@@ -107,9 +107,9 @@ def design_search(
         model=model, base_url=base_url, api_key_env=api_key_env, price=inputs.read_price(price),
         roles=inputs.read_roles(roles or ()), tools=tuple(tools or ()), directory=os.getcwd(),
     )  # fmt: skip
-    show = Show(quiet)
-    with interruptible(quiet), show.on_stderr():
-        policy = options.policy(show.preparing)
+    show = DesignProgress(quiet)
+    with interruptible(quiet), shown(show, quiet=quiet):
+        policy = options.policy(show.preparing) if ray is None else _words(options)
         report = search(
             seed_blueprint,
             load_taskset(taskset, limit=limit, seed=seed),
@@ -119,17 +119,20 @@ def design_search(
             proposer=None if proposer == "none" else proposer,
             models=options.roles,
             tools=options.tool_functions() or (),
-            memory=folder(memory),
+            memory=_existing(memory),
             budget=Budget(budget_calls, budget_tokens, budget_usd, budget_seconds),
-            example_budget=Budget(calls=example_calls),
+            example_budget=Budget(calls=example_calls, tokens=example_tokens),
+            ray=ray,
+            ray_workers=ray_workers,
             folder=out,
             seed=seed,
             concurrency=concurrency,
             settings=inputs.read_overrides(settings or ()),
             minibatch=minibatch,
             about=about,
-            on_event=show.event,
-            on_begin=show.begin,
+            on_event=show.on_event,
+            on_begin=show.search_begins,
+            on_example=show.on_example,
         )
     if as_json:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False))
@@ -140,6 +143,27 @@ def design_search(
     raise typer.Exit(NOT_TESTED if report.untested else DONE)
 
 
+def _existing(memory: str | None) -> str | None:
+    from reflectree.rlm_ops.errors import BadInput
+
+    place = folder(memory)
+    if place is not None and not os.path.isdir(place):
+        raise BadInput(f"--memory {memory}: there is no such folder, and designs only read it")
+    return place
+
+
+def _words(options: Any) -> Any:
+    """The model in words, for workers that build their own."""
+    from reflectree.training.pipelines.recipe import ModelWords
+
+    return ModelWords(
+        name=options.model or ("" if options.base_url else "embedded"),
+        base_url=options.base_url,
+        api_key_env=options.api_key_env,
+        price=options.price,
+    )
+
+
 def _level(name: str) -> Any:
     from reflectree.graphs.design_search.parameters import LEVELS
     from reflectree.rlm_ops.errors import BadInput
@@ -148,49 +172,3 @@ def _level(name: str) -> Any:
     if name not in LEVELS:
         raise BadInput(f"--level {name!r}: {nearest(name, list(LEVELS))}")
     return name
-
-
-class Show:
-    """What is told on stderr while the search runs: a line a design.
-
-    Args:
-        quiet: Nothing is told.
-    """
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-
-    @contextlib.contextmanager
-    def on_stderr(self) -> Iterator[None]:
-        """What user code prints meanwhile goes to stderr."""
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-
-    def preparing(self, what: str, share: float) -> None:
-        """The model says what it is doing before it can answer."""
-
-    def begin(self, before: Preflight, plan: Plan) -> None:
-        """Say what the search will cost, before it begins."""
-        from reflectree.apps.terminal import many
-
-        parts = plan.splits
-        self._say(
-            f"{many(len(parts.train), 'task')} to train on, {len(parts.validation)} to choose by, {len(parts.test)} "
-            f"sealed; {before.said()}"
-        )
-
-    def event(self, event: Event, structure: ReasoningStructure) -> None:
-        """A design was measured, or a proposal came to nothing."""
-        from reflectree.apps.terminal import one_line
-        from reflectree.rlm_ops.events import Evaluated, Failed
-
-        if isinstance(event, Evaluated) and not event.aside:
-            self._say(f"design {event.node}: {event.value:.2f} on validation, {structure.usage.tokens:,} tokens so far")
-        elif isinstance(event, Failed):
-            self._say(f"{event.of} came to nothing: {one_line(event.reason)[:120]}")
-
-    def _say(self, text: str) -> None:
-        from reflectree.apps.terminal import note
-
-        if not self.quiet:
-            note(text)

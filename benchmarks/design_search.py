@@ -33,9 +33,10 @@ def said(row: dict[str, Any]) -> str:
     """A row for people, on one line."""
     if row["kind"] == "kill":
         return (
-            f"{row['sent']} requests with two kills, {row['undisturbed_calls']} without; {row['in_flight']} in flight "
-            f"at the kills, {row['billed']} billed, {row['paid_again']} settled ones paid again; "
-            f"{'the same' if row['same_verdict'] else 'another'} result"
+            f"killed after {row['sent_before']} requests, {row['settled_before']} of them settled, {row['under_way']} "
+            f"under way; {row['sent']} requests in all, {row['settled']} settled, {row['billed']} billed; "
+            f"{row['paid_again']} settled ones paid again; {'the same' if row['same'] else 'another'} result as "
+            f"without the kill ({row['undisturbed_calls']} requests)"
         )
     tested = row["tested"]
     words = [f"{name} {one['accuracy']:.2f} ({one['tokens']:.0f} tokens)" for name, one in tested.items()]

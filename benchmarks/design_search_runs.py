@@ -6,23 +6,27 @@ The scripted model notes each request as it comes in and as it is answered, in a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 import tempfile
 import time
 import zlib
-from collections import Counter
 from pathlib import Path
+from random import Random
 from subprocess import Popen
 from typing import Any
 
 from benchmarks.child import cpu_seconds, settle, start
 from reflectree.graphs.design_search import families
 from reflectree.graphs.design_search.report import SearchReport
-from reflectree.graphs.design_search.run import adesign_search
+from reflectree.graphs.design_search.run import RUN, adesign_search
 from reflectree.graphs.design_search.splits import Splits, example_id
+from reflectree.graphs.run import saved_trace
 from reflectree.graphs.tasksets import load_taskset
 from reflectree.models.base import PolicyModel, Reply, Request
 from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.events import Failed, Grown
 
 LEVELS: dict[families.Kind, tuple[str, dict[str, Any]]] = {
     "prompt": ("gepa", {"iterations": 16}),
@@ -107,6 +111,7 @@ def figures(report: SearchReport) -> dict[str, Any]:
     return {
         **{name: data[name] for name in names},
         "designs": len(report.designs),
+        "means": [one.mean for one in report.designs],
         "validation": report.validation,
         "test": len(report.tested[0].scores) if report.tested else 0,
         "tested": {
@@ -127,40 +132,52 @@ def gain(level: families.Kind, seed: int, tasks: int, latency: float, left: floa
 
 
 def kill(level: families.Kind, seed: int, tasks: int, latency: float, left: float) -> dict[str, Any]:
-    """A search that is killed after a third, and again after two thirds of its calls, and then runs to its end."""
+    """A search that is killed after half of its calls, and then runs to its end in another process.
+
+    Settled is what the folder holds. What was sent and is not settled at the kill was under way; what is more than that
+    in the end was paid again.
+    """
     begun = time.monotonic()
     whole = gain(level, seed, tasks, latency, left)
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "log")
+    with tempfile.TemporaryDirectory() as name:
+        folder, log = Path(name, "search"), Path(name, "log")
         given: dict[str, Any] = {"level": level, "seed": seed, "tasks": tasks, "latency": latency}
-        given |= {"folder": str(Path(folder, "search")), "log": str(log)}
-        lost = 0
-        for share in (1 / 3, 2 / 3):
-            with start("benchmarks.design_search_runs:searched", **given) as process:
-                while process.poll() is None and _answered(log) < share * whole["calls"]:
-                    time.sleep(0.01)
-                process.kill()
-            lost += _flying(log) - lost
+        given |= {"folder": str(folder), "log": str(log)}
+        with start("benchmarks.design_search_runs:searched", **given) as process:
+            while process.poll() is None and (not log.exists() or log.read_bytes().count(b"-") < whole["calls"] / 2):
+                time.sleep(0.01)
+            time.sleep(Random(seed).uniform(0, 2 * latency))  # not always just after an answer
+            process.kill()
+        before, held = log.read_bytes().count(b"+"), saved_calls(folder)
         with start("benchmarks.design_search_runs:searched", **given) as process:
             last = _result(process, left - (time.monotonic() - begun))
-        lines = log.read_text().split()
-    sent = sum(line[0] == "+" for line in lines)
-    asked = Counter(line[1:] for line in lines if line[0] == "-")
+        sent, settled = log.read_bytes().count(b"+"), saved_calls(folder)
     return {
-        **{"undisturbed_calls": whole["calls"], "sent": sent, "billed": last["billed_calls"], "in_flight": lost},
-        "paid_again": sent - lost - last["billed_calls"],
-        "answered_twice": sum(count - 1 for count in asked.values()),
-        "same_verdict": (last["verdict"], last["tested"]) == (whole["verdict"], whole["tested"]),
+        **{"undisturbed_calls": whole["calls"], "sent": sent, "sent_before": before, "settled_before": held},
+        **{"under_way": before - held, "settled": settled, "billed": last["billed_calls"]},
+        "paid_again": sent - settled - (before - held),
+        "same": (last["verdict"], last["tested"]) == (whole["verdict"], whole["tested"]),
     }
 
 
-def _answered(log: Path) -> int:
-    return log.read_bytes().count(b"-") if log.exists() else 0
-
-
-def _flying(log: Path) -> int:
-    """Requests that came in and were never answered."""
-    return log.read_bytes().count(b"+") - _answered(log)
+def saved_calls(folder: Path) -> int:
+    """Calls whose outcome a search's folder holds: of examples, of runs that were not over, and of proposals."""
+    with contextlib.closing(sqlite3.connect(folder / "examples.sqlite")) as file:
+        made = {
+            (row[0], row[1]): json.loads(row[2])[0] for row in file.execute("SELECT design, example, usage FROM made")
+        }
+    saved = folder / "search.sqlite"
+    with contextlib.closing(sqlite3.connect(saved)) as file:
+        threads = [row[0] for row in file.execute("SELECT DISTINCT thread_id FROM checkpoints")]
+    calls = int(sum(made.values()))
+    for thread in threads:
+        trace = saved_trace(thread, saved)
+        if thread == RUN:
+            proposals = [event for event in trace.events if isinstance(event, Grown | Failed)]
+            calls += sum(one.usage.calls for one in proposals if not (isinstance(one, Failed) and one.of == "evaluate"))
+        elif tuple(thread.split("/")[-2:]) not in made:
+            calls += trace.usage.calls
+    return calls
 
 
 def _result(process: Popen[str], left: float) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """Environments and systems that act in them: the tables of docs/embodied.md.
 
-    python -m benchmarks.embodied [--only speed|expert|systems|reaction] [--worlds toy,textworld,scienceworld]
-        [--tasks 10] [--policy random|embedded] [--seconds 600] [--json FILE]
+    python -m benchmarks.embodied [--only speed|expert|systems] [--worlds toy,textworld,scienceworld,gym]
+        [--tasks 10] [--policy random|embedded] [--steps 15] [--tokens 3000] [--seconds 600] [--out FILE]
 
 `speed`: steps, resets and snapshots a second. `expert`: each environment's own gold path, through the engine (ReAct
 with a policy that says it) and judged by the replay in a fresh environment: the plumbing works. `systems`: ReAct,
-Reflexion and LATS at equal steps in the environment and equal tokens, beside random valid commands without any engine.
-With `--policy random` their policy draws one of the commands it is shown, so that it measures what the systems gain
-without a model's judgement; `embedded` is the embedded model, one thread, which ends after `--seconds`. `reaction`: the
-best yield after so many experiments: chance, Bayesian optimisation, and OPRO with a scripted proposer (or the embedded
-model), five seeds. Scores are the environments' own and reach no policy.
+Reflexion and LATS at equal commands and tokens, beside as many random valid commands without any engine. With
+`--policy random` their policy draws one of the commands it is shown, so that it measures what the systems gain without
+a model's judgement; `embedded` is the embedded model, one thread. Scores are the environments' own and reach no policy.
+No run begins after `--seconds`. What stands in `--out` already, a JSON line each, is not measured again.
 """
 
 from __future__ import annotations
@@ -17,21 +16,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from statistics import fmean
 from typing import Any
 
+from benchmarks.embodied_table import CHANCE, SYSTEMS, WORLDS, Line, summary
 from benchmarks.report import load
 from reflectree.graphs import blueprints
 from reflectree.graphs.embodied.episodes import Guided
-from reflectree.graphs.embodied.reaction import ReactionProblem, reaction_problem
-from reflectree.graphs.embodied.reaction_baselines import bayesian, best_so_far, random_search
 from reflectree.graphs.embodied.resolve import make as resolved
 from reflectree.graphs.embodied.verifier import EpisodeVerifier
 from reflectree.graphs.run import asolve
@@ -39,44 +36,34 @@ from reflectree.models.base import PolicyModel, Request
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.commands import listed_commands
+from reflectree.rlm_ops.environment import Environment
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Enriched
 from reflectree.rlm_ops.strategies.episodes import CARRIED
 
-WORLDS: Mapping[str, tuple[str, ...]] = {
-    "toy": tuple(f"toy/{family}-{seed}" for seed in range(4) for family in ("kitchen", "laundry", "office"))[:10],
-    "textworld": (
-        *(f"textworld/coin-{level}" for level in (2, 4, 6)), *(f"textworld/treasure-{level}" for level in (3, 7, 12)),
-        *(f"textworld/simple/{seed}" for seed in (0, 1)), *(f"textworld/cooking-{level}" for level in (1, 2)),
-    ),
-    "scienceworld": tuple(f"scienceworld/{task}/0" for task in (
-        "find-plant", "find-animal", "find-living-thing", "find-non-living-thing", "lifespan-longest-lived",
-        "lifespan-shortest-lived", "chemistry-mix", "power-component", "freeze", "boil",
-    )),
-    "gym": ("gym/FrozenLake-v1/3", "gym/MiniGrid-Empty-5x5-v0", "gym/MiniGrid-DoorKey-5x5-v0/7"),
-}  # fmt: skip
-SYSTEMS = ("react-env", "reflexion-env", "lats-env")
-STEPS = 40
-"""Commands that each system may have carried out in an environment, replays aside."""
-TOKENS = 40_000
-EXPERIMENTS, SEEDS = 20, 5
-_OPRO_CAPS = {"scheme.strategy.starts": 5, "scheme.strategy.per_step": 5, "scheme.strategy.steps": 3}
-"""Five starts and three rounds of five: as many experiments."""
-_LISTED = re.compile(r"^\| Commands: (.*)$", re.MULTILINE)
+LONGEST = 180.0
+"""Seconds of one run, so that what ends it are its tokens and commands: the clock is looked at between runs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a table: what, where, and the figures by name."""
+class Caps:
+    """What a system may use in one environment: commands, tokens and seconds."""
 
-    table: str
-    what: str
-    where: str
-    figures: Mapping[str, float]
+    steps: int
+    tokens: int
+    seconds: float
 
-    def __str__(self) -> str:
-        shown = "  ".join(f"{name} {value:.3g}" for name, value in self.figures.items())
-        return f"{self.table:9} {self.where:42} {self.what:26} {shown}"
+    def of(self, system: str) -> dict[str, Any]:
+        """Settings under which a system carries out about so many commands."""
+        match system:
+            case "react-env":
+                return {"scheme.strategy.steps": self.steps}
+            case "reflexion-env":
+                return {"scheme.strategy.steps": self.steps // 2, "scheme.strategy.trials": 2}
+            case _:
+                width = {"scheme.strategy.width": 3, "scheme.strategy.root_width": 3, "scheme.strategy.rollout": 2}
+                return {"scheme.strategy.iterations": self.steps, **width}
 
 
 def speed(name: str) -> Line:
@@ -103,7 +90,7 @@ def speed(name: str) -> Line:
             figures |= {"keep_ms": 1000 * kept, "back_and_step_ms": 1000 * _seconds(back, 5)[0]}
     finally:
         environment.close()
-    return Line("speed", "random commands", name, figures)
+    return Line("speed", CHANCE, name, figures)
 
 
 def _seconds(do: Callable[[], Any], times: int) -> tuple[float, Any]:
@@ -123,66 +110,54 @@ async def expert(name: str) -> Line:
     finally:
         environment.close()
     policy = ScriptedPolicy([f"Thought: as planned.\nAction: {command}" for command in way])
-    plan = blueprints.load("react-env").with_overrides({"scheme.strategy.steps": len(way)})
+    plan = blueprints.load("react-env").with_overrides(
+        {"scheme.strategy.steps": len(way), "operators.enrich.timeout": 600}
+    )
     result = await asolve(blueprint=plan, policy=policy, environment=make)
     score = EpisodeVerifier(make, 600).score(result.answer or "")
     return Line("expert", "react-env", name, {"commands": len(way), "score": score})
 
 
-def chance(name: str, steps: int = STEPS) -> Line:
+def chance(name: str, caps: Caps) -> Line:
     """Random valid commands, without an engine: the floor."""
-    environment, scores = resolved(name)(), list[float]()
+    environment: Environment = resolved(name)()
+    scores, steps = list[float](), 0
     try:
         for seed in range(3):
             random, seen = Random(f"{name}:{seed}"), environment.reset()
-            for _ in range(steps):
+            for _ in range(caps.steps):
                 if seen.done:
                     break
-                seen = environment.step(random.choice(seen.actions))
+                seen, steps = environment.step(random.choice(seen.actions)), steps + 1
             scores.append(seen.score or 0.0)
     finally:
         environment.close()
-    return Line("systems", "random, no engine", name, {"score": fmean(scores), "won": fmean(s == 1.0 for s in scores)})
+    won = fmean(score == 1.0 for score in scores)
+    return Line("systems", CHANCE, name, {"score": fmean(scores), "won": won, "commands": steps / 3, "tokens": 0.0})
 
 
 def draws(request: Request, index: int) -> str:
     """A policy without judgement: one of the commands it is shown, by the seed of its call."""
-    shown = _LISTED.findall("\n".join([*(message.content for message in request.messages), request.prefill]))
-    commands = [command for command in shown[-1].split("; ") if not command.startswith("(")] if shown else ["look"]
-    return f"Thought: any.\nAction: {Random(f'{request.seed}:{index}').choice(commands)}"
+    shown = listed_commands(request.prefill or request.messages[-1].content)
+    return f"Thought: any.\nAction: {Random(f'{request.seed}:{index}').choice(shown or ('look',))}"
 
 
-async def systems(name: str, policy: PolicyModel, evaluator: Any, seconds: float) -> list[Line]:
-    """The three systems in one environment, at equal steps and tokens."""
-    lines, make = list[Line](), resolved(name)
-    for system in SYSTEMS:
-        plan = blueprints.load(system).with_overrides(_caps(system))
-        began = time.perf_counter()
-        result = await asolve(
-            blueprint=plan,
-            policy=policy,
-            evaluator=evaluator if system != "react-env" else None,
-            environment=make,
-            budget=Budget(tokens=TOKENS, seconds=seconds / len(SYSTEMS)),
-            concurrency=2,
-        )
-        carried = sum(isinstance(event, Enriched) and event.note.startswith(CARRIED) for event in result.trace)
-        score = EpisodeVerifier(make, 600).score(result.answer) if result.answer else 0.0
-        figures = {"score": score, "won": float(score == 1.0), "steps": float(carried)}
-        figures |= {"tokens": float(result.usage.tokens), "seconds": time.perf_counter() - began}
-        lines.append(Line("systems", f"{system}, {policy.name}", name, figures))
-    return lines
-
-
-def _caps(system: str) -> dict[str, Any]:
-    """Settings under which a system carries out at most about `STEPS` commands."""
-    match system:
-        case "react-env":
-            return {"scheme.strategy.steps": STEPS}
-        case "reflexion-env":
-            return {"scheme.strategy.steps": STEPS // 2, "scheme.strategy.trials": 2}
-        case _:
-            return {"scheme.strategy.iterations": STEPS, "scheme.strategy.width": 3, "scheme.strategy.root_width": 3}
+async def system(name: str, system: str, policy: PolicyModel, evaluator: Any, caps: Caps) -> Line:
+    """One system in one environment, at so many commands and tokens."""
+    make, began = resolved(name), time.perf_counter()
+    result = await asolve(
+        blueprint=blueprints.load(system).with_overrides(caps.of(system)),
+        policy=policy,
+        evaluator=evaluator if system != "react-env" else None,
+        environment=make,
+        budget=Budget(tokens=caps.tokens, seconds=caps.seconds),
+        concurrency=1,
+    )
+    carried = sum(isinstance(event, Enriched) and event.note.startswith(CARRIED) for event in result.trace)
+    score = EpisodeVerifier(make, 600).score(result.answer) if result.answer else 0.0
+    figures = {"score": score, "won": float(score == 1.0), "commands": float(carried)}
+    figures |= {"tokens": float(result.usage.tokens), "seconds": time.perf_counter() - began}
+    return Line("systems", f"{system}, {policy.name}", name, figures)
 
 
 def nothing_known(path: Any) -> float:
@@ -190,104 +165,63 @@ def nothing_known(path: Any) -> float:
     return 0.5
 
 
-async def reaction(seed: int, policy: PolicyModel | None, seconds: float) -> list[Line]:
-    """The best yield after so many experiments, by each way of choosing them, and its normalised advantage."""
-    problem = reaction_problem(seed)
-    surface, lines = problem.surface, list[Line]()
-    ways = {"random": random_search, "Bayesian (scikit-optimize)": bayesian}
-    for name, search in ways.items():
-        for repeat in range(SEEDS if search is random_search else 2):
-            run = search(surface, EXPERIMENTS, repeat)
-            best = max(run, key=surface.measured)
-            curve = best_so_far(surface, run)
-            figures = {"at 5": curve[4], "at 10": curve[9], f"at {EXPERIMENTS}": curve[-1]}
-            lines.append(Line("reaction", name, problem.name, {**figures, "advantage": surface.advantage(best)}))
-    proposer = policy or ScriptedPolicy(_proposes(problem), name="varies the best")
-    lines.append(await _opro(problem, proposer, seconds))
-    return lines
-
-
-def _proposes(problem: ReactionProblem) -> Callable[[Request, int], str]:
-    """A proposer without chemistry: random conditions at first, then variations of the best one it is shown."""
-
-    def say(request: Request, index: int) -> str:
-        random = Random(f"{problem.name}:{request.seed}:{index}")
-        text = request.messages[-1].content.rpartition("for example:")[0]
-        shown = re.findall(r"\{[^{}]*\}", text)
-        candidate = problem.vary(shown, random) if shown and random.random() < 0.8 else problem.draw(random)
-        return f"Another try.\nAnswer: {candidate}"
-
-    return say
-
-
-async def _opro(problem: ReactionProblem, policy: PolicyModel, seconds: float) -> Line:
-    measured = list[float]()
-
-    def counted(event: Any, structure: Any) -> None:
-        measured.extend(getattr(event, "scores", ()))
-
-    result = await asolve(
-        problem.task,
-        blueprint=blueprints.load("opro").with_overrides(_OPRO_CAPS),
-        policy=policy,
-        evaluator=problem,
-        budget=Budget(seconds=seconds),
-        on_event=counted,
-    )
-    curve = [max(measured[: at + 1]) for at in range(len(measured))]
-    found = problem.report(result.answer) if result.answer else {"advantage": 0.0}
-    figures = {f"at {at}": curve[at - 1] for at in (5, 10, len(curve)) if 0 < at <= len(curve)}
-    return Line("reaction", f"opro, {policy.name}", problem.name, {**figures, "advantage": found["advantage"]})
-
-
-async def measure(options: argparse.Namespace) -> list[Line]:
-    """Everything that was asked for; what a machine lacks is named and left out."""
-    names = [name for world in options.worlds.split(",") for name in WORLDS[world][: options.tasks]]
-    wanted = [options.only] if options.only else ["speed", "expert", "systems", "reaction"]
+async def measure(options: argparse.Namespace, lines: list[Line]) -> str:
+    """Everything that was asked for and is not there yet; what a machine lacks is named and left out."""
     policy = resolve_policy("embedded") if options.policy == "embedded" else ScriptedPolicy(draws, name="random")
     evaluator = None if options.policy == "embedded" else nothing_known
-    lines, ends = list[Line](), time.monotonic() + options.seconds
+    names = [name for world in options.worlds.split(",") for name in WORLDS[world][: options.tasks]]
+    wanted = [options.only] if options.only else ["speed", "expert", "systems"]
+    ends, there = time.monotonic() + options.seconds, {line.key for line in lines}
 
-    def note(new: Sequence[Line]) -> None:
-        lines.extend(new)
-        for line in new:
-            print(line, flush=True)
+    async def made(table: str, what: str, name: str) -> Line:
+        caps = Caps(options.steps, options.tokens, LONGEST)
+        if table == "speed":
+            return speed(name)
+        if table == "expert":
+            return await expert(name)
+        return chance(name, caps) if what == CHANCE else await system(name, what, policy, evaluator, caps)
 
+    whats = {"speed": (CHANCE,), "expert": ("react-env",), "systems": SYSTEMS}
     try:
-        for name in names:
+        for table, name, what in ((one, name, what) for one in wanted for name in names for what in whats[one]):
+            full = f"{what}, {policy.name}" if table == "systems" and what != CHANCE else what
+            if (table, full, name) in there or time.monotonic() > ends:
+                continue
             try:
-                if "speed" in wanted:
-                    note([speed(name)])
-                if "expert" in wanted:
-                    note([await expert(name)])
-                if "systems" in wanted and (left := ends - time.monotonic()) > 0:
-                    note([chance(name), *await systems(name, policy, evaluator, left / max(1, len(names)))])
+                line = await made(table, what, name)
             except BadInput as error:
                 sys.stderr.write(f"{name}: left out: {error}\n")
-        if "reaction" in wanted:
-            for seed in range(SEEDS):
-                note(await reaction(seed, policy if options.policy == "embedded" else None, options.seconds / SEEDS))
+                continue
+            lines.append(line)
+            print(line, flush=True)
+            if options.out:
+                with options.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(line)) + "\n")
     finally:
         await policy.aclose()
-    return lines
+    return policy.name
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.embodied", description=__doc__)
-    parser.add_argument("--only", choices=("speed", "expert", "systems", "reaction"))
+    parser.add_argument("--only", choices=("speed", "expert", "systems"))
     parser.add_argument("--worlds", default="toy,textworld,scienceworld,gym")
     parser.add_argument("--tasks", type=int, default=10, help="of each world")
     parser.add_argument("--policy", choices=("random", "embedded"), default="random")
-    parser.add_argument("--seconds", type=float, default=600.0, help="of systems, and of the reaction, all together")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--steps", type=int, default=15, help="commands a task")
+    parser.add_argument("--tokens", type=int, default=3000, help="tokens a task")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of everything together")
+    parser.add_argument("--out", type=Path, help="JSON lines: what is there already is not measured again")
     options = parser.parse_args()
+    lines: list[Line] = []
+    if options.out and options.out.exists():
+        lines = [Line(**json.loads(row)) for row in options.out.read_text(encoding="utf-8").splitlines()]
     before = load()
     with asyncio.Runner() as runner:
-        lines = runner.run(measure(options))
+        policy = runner.run(measure(options, lines))
+    print("\n".join(["", *summary(lines, policy)]))
     print(f"\n{before} before, {load()} after")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
     python -m benchmarks.memory_learning --tasks 60 --seeds 1 2 3
 
 The embedded model solves Countdown puzzles (reasoning-gym's game; its rules check an answer, no gold is used), a few
-samples a task. With memory, solved puzzles are kept and like ones are shown as experience; memory is empty at first.
+samples a task. With memory, solved puzzles are kept and like ones are shown as experience; memory is empty at first. A
+record must be worth it and a share of runs is shown nothing, so that memory can get out of the way; `--always` shows
+whatever is nearest, in every run.
 `retries` spends on each task what memory has spent so far and it has not, so that no token is lost to either.
 """
 
@@ -35,7 +37,7 @@ ARMS = ("memory", "none", "retries")
 SAMPLES = 4
 
 
-def blueprint(samples: int | None, *, memory: bool) -> Blueprint:
+def blueprint(samples: int | None, *, memory: bool, always: bool = False) -> Blueprint:
     """Best of a few samples, which ends at the first right one."""
     data: dict[str, Any] = {
         "name": "samples",
@@ -43,7 +45,8 @@ def blueprint(samples: int | None, *, memory: bool) -> Blueprint:
         "operators": {"generate": {"max_tokens": 48}},
     }
     if memory:
-        shown = {"kinds": {"experience": 3}, "limit": 3, "control": 0.0, "worth": 0.0, "probation": 3, "tokens": 400}
+        shown: dict[str, Any] = {"kinds": {"experience": 3}, "limit": 3, "probation": 3, "tokens": 400}
+        shown |= {"control": 0.0, "worth": 0.0} if always else {"control": 0.2}
         data["memory"] = {"recall": shown, "learn": [{"how": "experience", "when": "success"}]}
     return Blueprint.parse(data)
 
@@ -57,7 +60,7 @@ class Course:
     tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ARMS, 0))
 
 
-async def course(model: PolicyModel, tasks: Sequence[Task], seed: int, until: float) -> Course:
+async def course(model: PolicyModel, tasks: Sequence[Task], seed: int, until: float, *, always: bool) -> Course:
     """All arms over the tasks in their order, as far as the time reaches."""
     memory = Memory(Ledger(store=NumpyStore(index={"embed": "embedded", "fields": ["text"]}), review=reviewer()))
     found = Course(seed)
@@ -65,7 +68,7 @@ async def course(model: PolicyModel, tasks: Sequence[Task], seed: int, until: fl
         if time.monotonic() > until:
             break
         for arm in ARMS:
-            plan = blueprint(None if arm == "retries" else SAMPLES, memory=arm == "memory")
+            plan = blueprint(None if arm == "retries" else SAMPLES, memory=arm == "memory", always=always)
             left = found.tokens["memory"] - found.tokens["retries"]
             result = await asolve(
                 task,
@@ -106,7 +109,7 @@ async def measure(options: argparse.Namespace) -> list[Course]:
     until = time.monotonic() + options.seconds
     try:
         return [
-            await course(model, list(puzzles(options.tasks, seed)), seed, until)
+            await course(model, list(puzzles(options.tasks, seed)), seed, until, always=options.always)
             for seed in options.seeds
             if time.monotonic() < until
         ]
@@ -121,6 +124,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=60, help="tasks a seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--seconds", type=float, default=3600.0, help="end after so long, between two tasks")
+    parser.add_argument("--always", action="store_true", help="show what is nearest, whether it helps or not")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     courses = asyncio.run(measure(options))

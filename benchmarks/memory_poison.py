@@ -1,17 +1,21 @@
-"""How fast planted poison loses its influence: the curve of docs/memory.md.
+"""How fast planted poison loses its influence: the curves of docs/memory.md.
 
     python -m benchmarks.memory_poison [--seeds 20] [--runs 100]
 
-`tests/memory/learning/poisoning.py` says what is simulated; no model is called.
+`tests/memory/learning/poisoning.py` says what is simulated without a model, `tests/support/trap_runs.py` what is run
+with a scripted one.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 
 from tests.memory.learning.poisoning import Curve, simulate
+from tests.support.trap_runs import Attack, attacked
 
 ROWS = (("nearest first", True, False), ("ours", False, False), ("ours, none trusted", False, True))
+ATTACKS = (("planted by one run", False), ("by a run each", True))
 
 
 def main() -> None:
@@ -32,6 +36,24 @@ def main() -> None:
             sum(getattr(curve, side) for curve in curves) / len(curves) for side in ("quarantined", "good_quarantined")
         ]
         print(f"{'':20}in quarantine at the end: {gone[0]:.1f} of 50 poisoned, {gone[1]:.1f} of 30 good")
+    print("\nwhole runs on the trap family")
+    for name, alone in ATTACKS:
+        attacks = [
+            asyncio.run(attacked(seed, runs=arguments.runs, alone=alone)) for seed in range(1, arguments.seeds + 1)
+        ]
+        _print_attacks(name, attacks, steps)
+
+
+def _print_attacks(name: str, attacks: list[Attack], steps: range) -> None:
+    """The shares over some memories, and their last twenty runs."""
+    many = len(attacks)
+    for what in ("poisoned", "won"):
+        row = [100 * sum(sum(getattr(one, what)[at : at + 10]) for one in attacks) / (10 * many) for at in steps]
+        print(f"{name:20}{what:>14}" + "".join(f"{value:5.0f}" for value in row))
+    late = 100 * sum(sum(one.poisoned[-20:]) for one in attacks) / (20 * many)
+    wins = sum(sum(one.won) for one in attacks) / many
+    gone = sum(one.quarantined for one in attacks) / many
+    print(f"{'':20}poison in {late:.1f} % of the last 20 runs; {wins:.1f} wins; {gone:.1f} of 50 in quarantine")
 
 
 if __name__ == "__main__":

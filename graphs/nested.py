@@ -1,7 +1,8 @@
 """Nested runs: a step that is the outcome of a structure of its own.
 
 A nested run is a whole run: its own graph, structure and trace. It shares the models of the run it is part of, and its
-account: what it reserves is reserved there too. With a checkpointer that this package opened it has a thread of its
+account: what it reserves is reserved there too. What that run was shown of a memory it is shown as well; it recalls
+and learns nothing by itself. With a checkpointer that this package opened it has a thread of its
 own, so that a killed run finds what its nested runs had settled; its events end up in the step that it makes.
 """
 
@@ -11,7 +12,7 @@ import asyncio
 import contextvars
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
@@ -24,6 +25,9 @@ from reflectree.rlm_ops.errors import BudgetRefused
 from reflectree.rlm_ops.settings import Generate, Nested
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.task import Task
+
+if TYPE_CHECKING:
+    from reflectree.graphs.memory.access import Memory
 
 
 class NestedGraphs:
@@ -54,7 +58,8 @@ class NestedGraphs:
         slots = max(1, self._width // max(1, run.structure.calls_in_flight))
         # a verifier that knows the gold answer has no word before the outer run is over
         verifier = self._setup.usable_verifier
-        inner = replace(inner, seed=call.seed(run.seed), concurrency=slots, verifier=verifier)
+        memory = _shown(self._setup.memory, run)
+        inner = replace(inner, seed=call.seed(run.seed), concurrency=slots, verifier=verifier, memory=memory)
         task = _started(path, nested, self._setup.blueprint.operators.generate.variant(call.how), call, run.seed)
         name = f"{self._thread}/{call.op}-{'-'.join(map(str, call.nodes))}-{call.index}"
         work = carry_on(inner, task, self._saver, name, parent=run.ledger)
@@ -71,6 +76,17 @@ class NestedGraphs:
             usage=result.usage,
             reason=result.stop_reason,
         )
+
+
+def _shown(memory: Memory | None, run: AgentRun) -> Memory | None:
+    """What the outer run was shown, for the inner one: nothing of its own is recalled there, and nothing learnt.
+
+    Whether records help is known by the outer run's outcome, so that the inner runs of the control arm see none either.
+    """
+    began = run.structure.began
+    if memory is None or began is None or began.arm != "memory" or not began.recalled:
+        return None
+    return replace(memory, hand=began.recalled)
 
 
 def _told(result: Result) -> str:

@@ -76,8 +76,9 @@ def wire(shape: Shape, own: Mapping[str, Work] | None = None) -> ReasoningGraph:
     people = ("person",) if shape.asks else ()
     graph: ReasoningGraph = StateGraph(ReasoningState, input_schema=ReasoningInput, output_schema=ReasoningOutput)
 
-    def add(name: str, takes: Any, *to: str) -> None:
-        graph.add_node(name, Deputy(name, own), input_schema=takes, destinations=to or None)
+    def add(name: str, takes: type[Any], *to: str) -> None:
+        node: Any = Deputy(name, own)  # LangGraph gives a node both arguments, and its types know of either alone
+        graph.add_node(name, node, input_schema=takes, destinations=to or None)
 
     add("recall", ReasoningState)
     add("controller", ReasoningState, *shape.agents, *people, last)

@@ -48,15 +48,19 @@ def command_span(text: str) -> tuple[int, int] | None:
     return start, len(text) if end < 0 else end
 
 
-def bare_span(text: str, listed: Iterable[str]) -> tuple[int, int] | None:
-    """Where the first line stands that is one of the listed commands, by nothing but its words."""
-    known = {" ".join(command.split()).casefold() for command in listed}
+def listed_span(text: str, listed: Iterable[str]) -> tuple[int, int, str] | None:
+    """Where the first line stands that is one of the listed commands, and that command as it was listed.
+
+    Of a line that holds several, with semicolons between them, it is the first.
+    """
+    known = {" ".join(command.split()).casefold(): command for command in listed}
     start = 0
     for line in text.splitlines(keepends=True) if known else ():
         if _OBSERVATION.match(line):
             return None
-        if bare(line).casefold() in known:
-            return start, start + len(line.rstrip("\r\n"))
+        for said in (line.rstrip("\r\n"), line.partition(";")[0]):
+            if (command := known.get(bare(said).casefold())) is not None:
+                return start, start + len(said), command
         start += len(line)
     return None
 

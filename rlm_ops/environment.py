@@ -36,7 +36,8 @@ class Observation:
 class Environment(Protocol):
     """One episode of a world at a time. The same commands after a reset give the same observations.
 
-    One whose observations differ in what does not matter says so by a method `same` (see `Tolerant`). An environment need not be safe to share between threads: a run takes as many as it has paths in flight.
+    One whose observations differ in what does not matter says so by a method `same` (see `Tolerant`). An environment
+    need not be safe to share between threads: a run takes as many as it has paths in flight.
     """
 
     @property

@@ -17,6 +17,8 @@ from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 VERSION = 1
+FINAL = "final"
+"""Who pays for the test part, which is run after the search."""
 
 
 class Key(NamedTuple):
@@ -101,8 +103,13 @@ class Cache:
         return int(self._db.execute("SELECT COUNT(*) FROM made").fetchone()[0])
 
     def cost(self, design: str, bench: str) -> tuple[int, Usage]:
-        """How many examples a design was run on, and what they cost together."""
-        rows = self._db.execute("SELECT usage FROM made WHERE design = ? AND bench = ?", (design, bench)).fetchall()
+        """How many examples a design was run on in the search, and what they cost together.
+
+        Those of the test part are left out: choices that were made before it was opened must come out the same again.
+        """
+        rows = self._db.execute(
+            "SELECT usage FROM made WHERE design = ? AND bench = ? AND owner != ?", (design, bench, FINAL)
+        ).fetchall()
         return len(rows), sum((Usage(*json.loads(row[0])) for row in rows), NO_USAGE)
 
     def note(self, name: str, content: Any) -> Any:

@@ -7,8 +7,9 @@ Which part is said by the call's `how`:
     Call("evaluate", (node,), i, "sample:K")       minibatch K of the validation part; aside
     Call("evaluate", (node,), i, "train")          the whole train part; aside
 
-A score's `scores` are one number an example, in the order of the part or batch, and its note is feedback in words. What
-a design is and how one is proposed is not known here.
+A score's `scores` are one number an example, in the order of the part or batch, and its note is feedback in words: of
+the validation part how many are right, and never a question of it; failures that are told are of training examples.
+What a design is and how one is proposed is not known here.
 """
 
 from __future__ import annotations
@@ -28,16 +29,18 @@ from reflectree.agents.evaluators.base import Evaluator, Score, ScoreError, Wait
 from reflectree.graphs.design_search.cache import Made
 from reflectree.graphs.design_search.designs import BadDesign
 from reflectree.graphs.design_search.examples import Examples, Unsettled
-from reflectree.graphs.design_search.feedback import feedback
+from reflectree.graphs.design_search.feedback import feedback, tally
 from reflectree.graphs.design_search.splits import Splits
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Ledger
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.errors import BadInput, BudgetRefused
+from reflectree.rlm_ops.errors import BadInput, BudgetRefused, ModelError
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
+TOLD = 4
+"""Training examples on which a design is run as well where its failures are to be told."""
 _BATCH = re.compile(r"(minibatch|sample)(?::(\d+))?\Z")
 
 
@@ -74,6 +77,8 @@ class DesignEvaluator(Waiting):
         minibatch: Examples a minibatch.
         aside: Whether its values are observations.
         how: The part that is evaluated where the call does not say.
+        told: Training examples on which a design is run as well when it is measured, for the failures that its
+            feedback tells; others for each node.
     """
 
     splits: Splits
@@ -82,6 +87,7 @@ class DesignEvaluator(Waiting):
     aside: bool = False
     how: str = ""
     source: str = "design"
+    told: int = 0
     _parts: dict[str, DesignEvaluator] = field(default_factory=dict, repr=False)
 
     def of(self, how: str) -> DesignEvaluator:
@@ -120,11 +126,28 @@ class DesignEvaluator(Waiting):
             design = Blueprint.parse(_data(path.answer), origin="design")
         except BadInput as error:
             raise ScoreError(f"this node holds no design: {error}") from error
-        tasks = self.part(call.how or self.how)
+        part = call.how or self.how
+        tasks = self.part(part)
         owner = f"{call.op}-{'-'.join(map(str, call.nodes))}-{call.index}"
         done = await self.evaluate(design, tasks, run.ledger, owner)
-        note = feedback(tasks, done.made)
-        return Score(done.mean, note, done.usage, done.scores)
+        if part.startswith(("train", "minibatch")):
+            return Score(done.mean, feedback(tasks, done.made), done.usage, done.scores)
+        note, usage = tally(done.made), done.usage
+        if self.told and not part:
+            failures, more = await self._failures(design, call.nodes[0], run.ledger, owner)
+            note, usage = f"{note}\n{failures}".strip(), usage + more
+        return Score(done.mean, note, usage, done.scores)
+
+    async def _failures(self, design: Blueprint, node: int, account: Ledger, owner: str) -> tuple[str, Usage]:
+        """What went wrong on a few training examples, and what they cost; a value that was measured is not lost."""
+        tasks = batch(self.splits.train, self.told, node, self.examples.bench.seed)
+        try:
+            done = await self.evaluate(design, tasks, account, owner)
+        except ScoreError as error:
+            return "", error.usage
+        except (BudgetRefused, ModelError):
+            return "", NO_USAGE
+        return f"On training examples: {feedback(tasks, done.made)}", done.usage
 
     async def evaluate(self, design: Blueprint, tasks: Sequence[Task], account: Ledger, owner: str) -> Evaluation:
         """A design over examples.
@@ -166,7 +189,9 @@ class DesignEvaluator(Waiting):
             return BudgetRefused(first.cap)
         settled = sum(isinstance(outcome, Made) for outcome in outcomes)
         said = f"{settled} of {len(outcomes)} examples were settled, then one came to nothing: {first.reason}"
-        return ScoreError(said, usage)
+        failure = ScoreError(said, usage)
+        failure.__cause__ = first.error or (BudgetRefused(first.cap) if first.cap else None)
+        return failure
 
 
 class DesignEvaluatorAgent(EvaluatorAgent):

@@ -11,7 +11,7 @@ import contextvars
 import json
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -121,6 +121,7 @@ class Examples:
         cache: Where outcomes are kept.
         saver: Where runs of more than one sample are checkpointed, so that a killed one goes on.
         paid: Examples that were run now, and `found` those that were known.
+        on_example: Told of each outcome that was run now.
     """
 
     bench: Bench
@@ -128,6 +129,7 @@ class Examples:
     saver: BaseCheckpointSaver[Any] | None = None
     paid: int = 0
     found: int = 0
+    on_example: Callable[[Made], None] | None = None
     _locks: dict[Key, asyncio.Lock] = field(default_factory=dict)
     _here: set[Key] = field(default_factory=set)
 
@@ -167,6 +169,8 @@ class Examples:
                 self.paid += 1
                 self._here.add(key)
                 self.cache.put(key, made)
+                if self.on_example is not None:
+                    self.on_example(made)
             return made
 
     async def _run(self, design: Blueprint, task: Task, key: Key, account: Ledger, owner: str) -> Made | Unsettled:
@@ -206,7 +210,7 @@ def _problem(result: Result, own: Budget, account: Ledger, meter: Ledger) -> Uns
         cap = reason[7:]
         if _search_is_short(cap, own, account, meter):
             return Unsettled(f"the search's budget of {cap} did not reach", meter.spent, cap=cap)
-    if result.answer is None and result.nodes <= 1:
+    if result.answer is None and not result.nodes:
         return Unsettled("no reply could be used", meter.spent)
     return None
 

@@ -160,3 +160,17 @@ def model(kind: Kind, *, latency: float = 0.0, knows: str = FIELDS[0], name: str
     """A model that plays the family and proposes designs for it."""
     player = Player(kind, knows, proposing(edits(kind)))
     return ScriptedPolicy(player, latency=latency, name=name or f"riddler-{kind}")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The model in words, from which another process builds its own; fields as the arguments of `model`."""
+
+    kind: Kind
+    knows: str = FIELDS[0]
+    name: str = ""
+    latency: float = 0.0
+
+    def build(self) -> ScriptedPolicy:
+        """The model."""
+        return model(self.kind, latency=self.latency, knows=self.knows, name=self.name)

@@ -28,12 +28,17 @@ def feedback(tasks: Sequence[Task], made: Sequence[Made], shown: int = SHOWN) ->
     """
     pairs = list(zip(tasks, made, strict=True))
     failed = [(task, one) for task, one in pairs if one.score < 1.0]
-    lines = [f"{len(pairs) - len(failed)} of {len(pairs)} examples are right."]
+    lines = [tally(made)]
     for number, (task, one) in enumerate(failed[:shown], 1):
         lines.append(_told(number, task, one))
     if len(failed) > shown:
         lines.append(f"{len(failed) - shown} more failed.")
     return "\n".join(lines)
+
+
+def tally(made: Sequence[Made]) -> str:
+    """How many are right."""
+    return f"{sum(one.score >= 1.0 for one in made)} of {len(made)} examples are right."
 
 
 def _told(number: int, task: Task, made: Made) -> str:

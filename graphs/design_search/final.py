@@ -13,9 +13,10 @@ from typing import Any
 
 from reflectree.agents.evaluators.base import ScoreError
 from reflectree.graphs.design_search.acceptance import LEVEL, Rule
+from reflectree.graphs.design_search.cache import FINAL
 from reflectree.graphs.design_search.checking import samples_of
 from reflectree.graphs.design_search.designs import BadDesign
-from reflectree.graphs.design_search.evaluator import DesignEvaluator
+from reflectree.graphs.design_search.evaluator import DesignEvaluator, Evaluation
 from reflectree.graphs.design_search.lineage import Ancestry, chosen, design_at, failures, lineage
 from reflectree.graphs.design_search.preflight import OWNER, Preflight
 from reflectree.graphs.design_search.report import SearchReport, Tested
@@ -27,8 +28,6 @@ from reflectree.rlm_ops.structure import ReasoningStructure, fold
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import Usage
 
-FINAL = "final"
-"""Who pays for the test part."""
 MOST_SAMPLES = 64
 """Samples of the seed at equal cost."""
 
@@ -67,7 +66,7 @@ async def finish(
     winner = _design(structure, best, end.seed)
     search = result.usage + before.usage
     account = Ledger(_rest(budget, search))
-    tested, untested = await _tested(end, winner, best, account)
+    tested, bill, untested = await _tested(end, winner, best, account)
     return SearchReport(
         settings=dict(settings),
         preflight=before,
@@ -77,7 +76,7 @@ async def finish(
         winner=winner,
         stop=result.stop_reason,
         search=search,
-        final=account.spent,
+        final=bill,
         tested=tuple(tested),
         validation=len(end.evaluator.splits.validation),
         untested=untested,
@@ -101,6 +100,8 @@ def at_equal_cost(seed: Blueprint, usage: Usage, examples: int, tokens: float, t
     n = 1
     while n < MOST_SAMPLES and prompt * math.ceil((n + 1) / together) + sample * (n + 1) <= tokens:
         n += 1
+    if n == 1 and seed.scheme.strategy.name == "cot":
+        return seed  # one sample is what it takes already: not to be paid again under another name
     scheme = {"structure": "tree", "granularity": "solution", "strategy": {"name": "self-consistency", "n": n}}
     return seed.with_overrides({"name": f"{seed.name}-at-equal-cost", "scheme": scheme, "selection": "majority"})
 
@@ -110,8 +111,8 @@ def _design(structure: ReasoningStructure, best: Ancestry, seed: Blueprint) -> B
     return seed if design is None or design.digest == seed.digest else design
 
 
-async def _tested(end: Finish, winner: Blueprint, best: Ancestry, account: Ledger) -> tuple[list[Tested], str]:
-    """The final designs on the test part, and why there are none, where the budget did not pay them."""
+async def _tested(end: Finish, winner: Blueprint, best: Ancestry, account: Ledger) -> tuple[list[Tested], Usage, str]:
+    """The final designs on the test part, the bill, and why there are none, where the budget did not pay them."""
     designs = {"seed": end.seed}
     if winner.digest != end.seed.digest:
         examples = end.evaluator.examples
@@ -127,19 +128,23 @@ async def _tested(end: Finish, winner: Blueprint, best: Ancestry, account: Ledge
             "that would be chosen by it; begin a new one in another folder"
         )
     tasks = end.evaluator.splits.test.finalise(*digests)
-    tested = []
+    tested: list[Tested] = []
+    bill = Usage()
     for name, design in designs.items():
+        known = any(one.digest == design.digest for one in tested)
         try:
-            tested.append(await _test(end.evaluator, name, design, tasks, account))
+            done = await end.evaluator.evaluate(design, tasks, account, FINAL)
         except (BudgetRefused, ScoreError, ModelError) as error:
-            return tested, f"{name}: {error}"
-    return tested, ""
+            paid = error.usage if isinstance(error, ScoreError) else Usage()
+            return tested, bill + paid, f"{name}: {error}"
+        bill = bill if known else bill + done.usage
+        tested.append(_figures(end.evaluator, name, design, tasks, done))
+    return tested, bill, ""
 
 
-async def _test(
-    evaluator: DesignEvaluator, name: str, design: Blueprint, tasks: Sequence[Task], account: Ledger
+def _figures(
+    evaluator: DesignEvaluator, name: str, design: Blueprint, tasks: Sequence[Task], done: Evaluation
 ) -> Tested:
-    done = await evaluator.evaluate(design, tasks, account, FINAL)
     cache = evaluator.examples.cache
     usages = [cache.get(evaluator.examples.key(design, task)) for task in tasks]
     whole = sum((made.usage for made in usages if made is not None), Usage())

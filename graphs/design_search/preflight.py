@@ -15,7 +15,7 @@ from reflectree.agents.evaluators.base import ScoreError
 from reflectree.graphs.design_search.evaluator import DesignEvaluator, Evaluation
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget, Ledger
-from reflectree.rlm_ops.errors import BadInput, BudgetRefused
+from reflectree.rlm_ops.errors import BadInput, BudgetRefused, ModelError
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import Usage
 
@@ -84,9 +84,8 @@ async def preflight(
     done = await _measured(evaluator, seed, tasks, budget)
     usage = sum((made.usage for made in done.made), Usage())
     tokens, calls = usage.tokens / len(tasks), usage.calls / len(tasks)
-    one = Usage(
-        math.ceil(calls * validation), 0, math.ceil(tokens * validation), 0, _times(usage.usd, validation, tasks)
-    )
+    count = validation + evaluator.told
+    one = Usage(math.ceil(calls * count), 0, math.ceil(tokens * count), 0, _times(usage.usd, count, tasks))
     final = _times(usage.usd, FINAL_TIMES * test, tasks)
     kept = Usage(math.ceil(FINAL_TIMES * calls * test), 0, math.ceil(FINAL_TIMES * tokens * test), 0, final)
     search = _less(budget, usage, kept)
@@ -94,7 +93,7 @@ async def preflight(
     if allowed == 0:
         raise BadInput(
             f"the budget cannot pay one evaluation of the seed design: that takes about {one.tokens} tokens in "
-            f"{one.calls} calls on {validation} validation examples, and a third of the budget may be kept for the "
+            f"{one.calls} calls on {count} examples, and a third of the budget may be kept for the "
             f"test; give at least {math.ceil(1.5 * one.tokens) + usage.tokens} tokens, or fewer tasks"
         )
     return Preflight(len(tasks), usage, tokens, calls, one.tokens, one.calls, allowed, search)
@@ -104,11 +103,17 @@ async def _measured(evaluator: DesignEvaluator, seed: Blueprint, tasks: Sequence
     try:
         return await evaluator.evaluate(seed, tasks, Ledger(budget), OWNER)
     except BudgetRefused as error:
-        raise BadInput(
-            f"the budget's cap on {error.cap} does not pay one example of the seed design: give more"
-        ) from error
+        raise BadInput(_too_small(error.cap, "one example")) from error
     except ScoreError as error:
+        if isinstance(error.__cause__, ModelError):
+            raise error.__cause__ from error
+        if isinstance(error.__cause__, BudgetRefused):
+            raise BadInput(_too_small(error.__cause__.cap, f"{len(tasks)} examples")) from error
         raise BadInput(f"the seed design cannot be measured: {error}") from error
+
+
+def _too_small(cap: str, what: str) -> str:
+    return f"the budget's cap on {cap} does not pay {what} of the seed design: give more"
 
 
 def _times(usd: float | None, examples: int, tasks: Sequence[Task]) -> float | None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypeAlias
 
 from reflectree.agents.base import AgentRun
+from reflectree.agents.prompts import fence
 from reflectree.graphs.design_search.designs import BadDesign, canonical, difference, read_design, why
+from reflectree.graphs.design_search.slots import Slots
 from reflectree.graphs.design_search.space import Space
 from reflectree.models.base import Choice, Message, Request
 from reflectree.models.calling import spent_by
@@ -33,6 +36,9 @@ PROPOSER = "proposer"
 class Context:
     """What a method's agents may know of a search: never a task of the validation or test part.
 
+    Of the validation part they learn how many examples a design got right, and its mean; what they are shown of
+    questions, answers and failures is of the train part.
+
     Attributes:
         space: Which designs are allowed; `space.seed` is the one that the search begins with.
         train: Training tasks, for worked examples and descriptions of the data. Their verifiers may be asked about
@@ -42,6 +48,7 @@ class Context:
         temperature: Its sampling temperature.
         max_tokens: Most tokens of a proposal.
         timeout: Seconds after which a proposal is cut.
+        slots: Room for calls, which proposals share with the runs of designs; without it there is always room.
         extra: Settings of a method's own, by name.
     """
 
@@ -52,7 +59,12 @@ class Context:
     temperature: float | None = 1.0
     max_tokens: int = 2048
     timeout: float = 120.0
+    slots: Slots | None = None
     extra: dict[str, object] = field(default_factory=dict)
+
+    def room(self) -> AbstractAsyncContextManager[None]:
+        """Room for one call, to be held while it is under way."""
+        return nullcontext() if self.slots is None else self.slots.take(1)
 
 
 Asking: TypeAlias = Callable[[Call, ReasoningStructure, Context], Sequence[Message]]
@@ -165,6 +177,11 @@ class Proposer:
                 return str(error)
             return None
 
+        def told(again: Request, choice: Choice) -> Request:
+            reason = fence("reason", check(choice) or "")
+            ask = f"That reply cannot be used:\n{reason}\n\nGive another one in the same form."
+            return replace(again, messages=(*again.messages, Message("assistant", choice.text), Message("user", ask)))
+
         request = Request(
             tuple(self._asking(call, structure, context)),
             seed=call.seed(run.seed),
@@ -173,7 +190,8 @@ class Proposer:
             timeout=context.timeout,
         )
         try:
-            outcome = await run.caller(context.model).call(request, check)
+            async with context.room():
+                outcome = await run.caller(context.model).call(request, check, told)
         except ModelUnreachable:
             raise
         except TransientModelError as error:
@@ -243,8 +261,7 @@ class Varier:
 def varied(call: Call, structure: ReasoningStructure, context: Context, rng: Random) -> tuple[Blueprint, str]:
     """A seeded mutation, after a crossover where there are two parents."""
     space = context.space
-    parent = design_of(structure, call.nodes[0], context)
-    if len(call.nodes) > 1:
-        parent = space.crossover(parent, design_of(structure, call.nodes[1], context), rng)
+    first, *others = (design_of(structure, node, context) for node in call.nodes[:2])
+    parent = space.crossover(first, others[0], rng) if others else first
     child = space.mutate(parent, rng)
-    return child, difference(design_of(structure, call.nodes[0], context), child)
+    return child, difference(first, child)

@@ -6,13 +6,14 @@ folder, and the same call goes on where an earlier one stopped.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
@@ -20,10 +21,10 @@ from reflectree.graphs import blueprints
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.checkpoint import open_saver, run_lock
 from reflectree.graphs.design_search.acceptance import LEVEL, Rule
-from reflectree.graphs.design_search.cache import Cache
+from reflectree.graphs.design_search.cache import Cache, Made
 from reflectree.graphs.design_search.checking import Limits
 from reflectree.graphs.design_search.designs import BadDesign
-from reflectree.graphs.design_search.evaluator import DesignEvaluator, DesignEvaluatorAgent
+from reflectree.graphs.design_search.evaluator import TOLD, DesignEvaluator, DesignEvaluatorAgent
 from reflectree.graphs.design_search.examples import EXAMPLE, Bench, Examples
 from reflectree.graphs.design_search.final import Finish, finish
 from reflectree.graphs.design_search.methods import DEFAULT, Method
@@ -34,6 +35,7 @@ from reflectree.graphs.design_search.proposals import PROPOSER, Context
 from reflectree.graphs.design_search.report import SearchReport
 from reflectree.graphs.design_search.space import Space
 from reflectree.graphs.design_search.splits import Splits, example_id
+from reflectree.graphs.design_search.spread import WORKERS, Cluster, SpreadExamples, build
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
@@ -46,6 +48,7 @@ from reflectree.rlm_ops.task import Task
 
 RUN = "search"
 """The run's name in its checkpoint."""
+OnExample: TypeAlias = Callable[[Made], None]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Plan:
         proposes: Whether a model proposes.
         minibatch: Examples a minibatch.
         rule: How sure one is that a design is better than the seed, and `level` how sure one has to be.
+        cluster: Where designs are run, if not in this process.
     """
 
     space: Space
@@ -73,6 +77,7 @@ class Plan:
     rule: Rule = "bootstrap"
     level: float = LEVEL
     settings: Mapping[str, Any] = field(default_factory=dict)
+    cluster: Cluster | None = None
 
     def header(self) -> dict[str, Any]:
         """What a folder's outcomes and trace belong to."""
@@ -88,6 +93,15 @@ class Plan:
             "minibatch": self.minibatch,
             "proposes": self.proposes,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Who is told of a search while it goes on; as `adesign_search` says."""
+
+    on_event: OnEvent | None = None
+    on_begin: Callable[[Preflight, Plan], None] | None = None
+    on_example: OnExample | None = None
 
 
 async def adesign_search(
@@ -113,9 +127,12 @@ async def adesign_search(
     rule: Rule = "bootstrap",
     certainty: float = LEVEL,
     about: str = "",
+    ray: str | None = None,
+    ray_workers: int = WORKERS,
     retries: Retries | None = None,
     on_event: OnEvent | None = None,
     on_begin: Callable[[Preflight, Plan], None] | None = None,
+    on_example: OnExample | None = None,
 ) -> SearchReport:
     """Search for a design that is better than a seed design, and measure it on tasks that the search never saw.
 
@@ -142,9 +159,13 @@ async def adesign_search(
         rule: How sure one is that a design is better than the seed: `bootstrap`, `sign` or `beta`.
         certainty: How sure one has to be.
         about: What the tasks are, in words; it is shown to the proposing model.
+        ray: The address of a Ray cluster on which designs are run, `local` for one of its own; models are then given
+            by name, and each worker has `concurrency` calls in flight.
+        ray_workers: Workers there.
         retries: How transient faults are tried again.
         on_event: Called with each event of the search.
         on_begin: Called once with the preflight's estimate before the search begins.
+        on_example: Called with each outcome of a design on an example that was run now.
 
     Raises:
         BadInput: Something given cannot work, or the budget cannot pay one evaluation of the seed.
@@ -152,7 +173,7 @@ async def adesign_search(
         ModelError: A model cannot be reached or refuses.
     """
     given = {"policy": policy, **(models or {})}
-    resolved = {role: resolve_policy(model) for role, model in given.items()}
+    resolved = {role: build(model) for role, model in given.items()}
     chooser = None if proposer in (None, "policy") else resolve_policy(proposer)
     try:
         bench = Bench(resolved, tuple(tools), memory, example_budget, concurrency, seed, retries)
@@ -166,13 +187,27 @@ async def adesign_search(
             certainty=certainty,
             about=about,
         )
-        return await _search(plan, budget or Budget(), folder, chooser, on_event, on_begin)
+        watching = Watching(on_event, on_begin, on_example)
+        async with _cluster(ray, ray_workers, given, bench) as cluster:
+            return await _search(replace(plan, cluster=cluster), budget or Budget(), folder, chooser, watching)
     finally:
         for role, model in resolved.items():
             if model is not given[role]:
                 await model.aclose()
         if chooser is not None and chooser is not proposer:
             await chooser.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _cluster(
+    address: str | None, workers: int, models: Mapping[str, Any], bench: Bench
+) -> AsyncIterator[Cluster | None]:
+    """The workers, where designs are run on some."""
+    if address is None:
+        yield None
+        return
+    async with Cluster.open(models, bench, address, workers) as cluster:
+        yield cluster
 
 
 def design_search(seed_blueprint: Any, tasks: Splits | Iterable[Task], **options: Any) -> SearchReport:
@@ -203,8 +238,13 @@ def _plan(
     """
     seed = blueprints.complete(blueprints.load(seed_blueprint))
     splits = tasks if isinstance(tasks, Splits) else Splits.of(tasks)
-    if minibatch < 1:
-        raise BadInput(f"minibatch={minibatch}: give at least 1")
+    for name, count in (
+        ("minibatch", minibatch),
+        ("concurrency", bench.width),
+        ("example_budget: calls", 1 if bench.budget.calls is None else bench.budget.calls),
+    ):
+        if count < 1:
+            raise BadInput(f"{name}={count}: give at least 1")
     verifiers = [task.verifier for part in (splits.train, splits.validation) for task in part]
     free = all(verifier is not None and not verifier.gold for verifier in verifiers)
     space = Space(
@@ -223,6 +263,8 @@ def _plan(
     except BadDesign as error:
         raise BadInput(f"the seed design {seed.name}: {error}") from error
     way = method_named(method or DEFAULT[level]) if not isinstance(method, Method) else method
+    if way.only_there and level != way.level:
+        raise BadInput(f"method {way.name} works at level {way.level} alone, not at {level}")
     overrides = {path if "." in path else f"scheme.strategy.{path}": value for path, value in settings.items()}
     blueprint = way.blueprint.with_overrides(overrides) if overrides else way.blueprint
     return Plan(space, way, blueprint, splits, bench, proposes, about, minibatch, rule, certainty, dict(settings))
@@ -233,19 +275,18 @@ async def _search(
     budget: Budget,
     folder: str | os.PathLike[str] | None,
     proposer: Any,
-    on_event: OnEvent | None,
-    on_begin: Callable[[Preflight, Plan], None] | None,
+    watching: Watching,
 ) -> SearchReport:
     """In a folder of its own, or in memory."""
     if folder is None:
-        return await _carry_out(plan, budget, Cache(), None, proposer, on_event, on_begin)
+        return await _carry_out(plan, budget, Cache(), None, proposer, watching)
     place = _made(folder)
     file = place / "search.sqlite"
     with run_lock(file, RUN), open_saver(file) as saver:
         cache = Cache(place / "examples.sqlite")
         try:
             cache.check("search", plan.header())
-            report = await _carry_out(plan, budget, cache, saver, proposer, on_event, on_begin)
+            report = await _carry_out(plan, budget, cache, saver, proposer, watching)
         finally:
             cache.close()
     report.save(place)
@@ -268,15 +309,19 @@ async def _carry_out(
     cache: Cache,
     saver: BaseCheckpointSaver[Any] | None,
     proposer: Any,
-    on_event: OnEvent | None,
-    on_begin: Callable[[Preflight, Plan], None] | None,
+    watching: Watching,
 ) -> SearchReport:
-    evaluator = DesignEvaluator(plan.splits, Examples(plan.bench, cache, saver), plan.minibatch)
+    told = TOLD if plan.proposes and plan.method.reads_feedback else 0
+    if plan.cluster is None:
+        examples = Examples(plan.bench, cache, saver, on_example=watching.on_example)
+    else:
+        examples = SpreadExamples(plan.bench, cache, on_example=watching.on_example, cluster=plan.cluster)
+    evaluator = DesignEvaluator(plan.splits, examples, plan.minibatch, told=told)
     sizes = len(plan.splits.validation), len(plan.splits.test)
     before = await preflight(evaluator, plan.space.seed, budget, *sizes)
-    if on_begin is not None:
-        on_begin(before, plan)
-    result = await _run(plan, evaluator, before, saver, proposer, on_event)
+    if watching.on_begin is not None:
+        watching.on_begin(before, plan)
+    result = await _run(plan, evaluator, before, saver, proposer, watching.on_event)
     return await finish(
         Finish(plan.space.seed, evaluator, plan.rule, plan.level), result, before, budget, plan.header()
     )
@@ -291,7 +336,7 @@ async def _run(
     on_event: OnEvent | None,
 ) -> Result:
     """The search itself."""
-    context = Context(plan.space, plan.splits.train, plan.about)
+    context = Context(plan.space, plan.splits.train, plan.about, slots=evaluator.examples.slots)
     agents = dict(plan.method.agents(context, proposes=plan.proposes, blueprint=plan.blueprint))
     others = plan.method.evaluators(context, proposes=plan.proposes)
     agents["evaluate"] = DesignEvaluatorAgent(evaluator, others)
@@ -301,7 +346,7 @@ async def _run(
     words = f"Search at level {plan.space.level} for a design that is better than {plan.space.seed.name}."
     about = json.dumps({"level": plan.space.level, "method": plan.method.name, "about": plan.about})
     return await asolve(
-        Task(words, context=about),
+        Task(words, context=about, form="code"),  # designs are compared to the letter, as programs are
         blueprint=plan.blueprint,
         policy=plan.bench.models["policy"],
         judge=plan.bench.models.get("judge"),

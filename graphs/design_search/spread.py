@@ -1,4 +1,4 @@
-"""Examples of designs on a Ray cluster: each worker builds its own models from their names and makes the runs it is sent.
+"""Examples of designs on a Ray cluster: each worker builds its own models from their names, and makes runs with them.
 
 The driver searches, keeps the account and the outcomes, and judges: a verifier that knows the right answer does not
 leave it. A run leaves with caps of its own, which are reserved on the search's account until it is back, so that no cap

@@ -1,4 +1,4 @@
-"""Problems by name: `linear-regression/3`, `tsp/10/0`, `symbolic/kepler`, `program/cap-set/5`, `hypothesis/mirror`."""
+"""Problems by name: `linear-regression/3`, `tsp/10/0`, `symbolic/kepler`, `program/cap-set/5`, `reaction/3`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from reflectree.rlm_ops.errors import BadInput
 
 _MOST_NAMED = 4
 _FORMS = (
-    "linear-regression/SEED, tsp/CITIES/SEED, symbolic/LAW, program/bin-packing, program/cap-set/N, hypothesis/RULE"
+    "linear-regression/SEED, tsp/CITIES/SEED, symbolic/LAW, program/bin-packing, program/cap-set/N, hypothesis/RULE, "
+    "reaction/SEED"
 )
 
 
@@ -31,6 +32,7 @@ def names() -> list[str]:
         "program/cap-set",
         *(f"program/cap-set/{n}" for n in (4, 5, 6)),
         *(f"hypothesis/{rule}" for rule in RULES),
+        *(f"reaction/{seed}" for seed in range(5)),
     ]
 
 
@@ -79,6 +81,13 @@ def _hypothesis(rest: Sequence[str]) -> Problem | None:
     return Hypothesis(rest[0]) if len(rest) == 1 and rest[0] in RULES else None
 
 
+def _reaction(rest: Sequence[str]) -> Problem | None:
+    from reflectree.graphs.embodied.reaction import reaction_problem  # which is itself made of what is here
+
+    numbers = _whole(rest)
+    return reaction_problem(*numbers) if numbers is not None and len(numbers) <= 1 else None
+
+
 def _whole(words: Sequence[str]) -> list[int] | None:
     """The words as whole numbers, if they all are."""
     return [int(word) for word in words] if all(word.isdecimal() and len(word) < 10 for word in words) else None
@@ -90,4 +99,5 @@ _MAKE: Mapping[str, Callable[[Sequence[str]], Problem | None]] = {
     "symbolic": _symbolic,
     "program": _program,
     "hypothesis": _hypothesis,
+    "reaction": _reaction,
 }

@@ -181,16 +181,14 @@ class Surface:
         """The summit above a point: along one axis after the other, over all that the apparatus can be set to."""
         axes: list[NDArray[Any]] = [np.arange(len(known)) for known in CHOICES.values()]
         axes += [np.linspace(least, most, 1 + round((most - least) / step)) for least, most, step in RANGES.values()]
-        best = -1.0
-        while True:
+        best, top = -2.0, -1.0
+        while top > best:
+            best = top
             for number, axis in enumerate(axes):
                 columns = [np.full(len(axis), value) for value in point]
                 columns[number] = axis
                 yields = self._yields([column.astype(np.int64) for column in columns[:3]], columns[3:])
-                point[number] = axis[int(yields.argmax())]
-            if yields.max() <= best:
-                break
-            best = float(yields.max())
+                point[number], top = axis[int(yields.argmax())], float(yields.max())
         choices = {name: known[int(at)] for (name, known), at in zip(CHOICES.items(), point[:3], strict=True)}
         return Conditions.of({**choices, **{name: float(at) for name, at in zip(RANGES, point[3:], strict=True)}})
 

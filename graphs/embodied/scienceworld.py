@@ -1,8 +1,9 @@
 """`scienceworld/boil/0`: the simulated school laboratory of ScienceWorld, by task and variation. It needs Java.
 
 The simulator cannot keep states: a run goes back by replaying commands after a reset. That is deterministic but for
-what the simulator itself draws without a seed: thermometers read a degree or two apart, and bees fly as they like. Each
-environment holds a Java process of its own until it is closed.
+what the simulator itself draws without a seed: thermometers read a few degrees apart, things are listed in another
+order, and bees fly as they like. `same` says that such a replay is as good. Each environment holds a Java process of
+its own until it is closed.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ HINTS = (
 )
 _NOT_UNDERSTOOD = ("No known action matches", "Unknown action")
 _AMBIGUOUS = "Ambiguous request"
+_DEGREES = re.compile(r"-?\d+(?:\.\d+)?(?= degrees)")
+_PARTS = re.compile(r"[,\n\t():.]|\bcontaining\b")
+_FLYING = re.compile(r"(?:an? )?(?:\w+ )?bee")
 _OPTION = re.compile(r"^(\d+):\s*(.*\S)", re.MULTILINE)
 
 
@@ -73,6 +77,10 @@ class ScienceWorld(Episode):
         self._load(gold=False)
         self.reset()
         return way
+
+    def same(self, recorded: str, seen: str) -> bool:
+        """Whether they differ in nothing but degrees, the order of what is listed, and where the bees are."""
+        return parts(recorded) == parts(seen)
 
     def _load(self, gold: bool) -> None:
         task, variation = self._wanted
@@ -126,6 +134,12 @@ class ScienceWorld(Episode):
 
     def _give_up(self) -> None:
         self._java.end()
+
+
+def parts(text: str) -> list[str]:
+    """What is told, without what the simulator draws anew each time: degrees, orders and bees."""
+    told = (part.strip() for part in _PARTS.split(_DEGREES.sub("some", text)))
+    return sorted(part for part in told if part and not _FLYING.fullmatch(part))
 
 
 def environment(rest: str) -> MakeEnvironment:

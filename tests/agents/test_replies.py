@@ -201,5 +201,30 @@ def test_what_is_no_command_is_told(draft: Draft, problem: str) -> None:
     assert READERS["command"](draft) == problem
 
 
+LISTED = ("go north", "take old key", "look")
+
+
+@pytest.mark.parametrize(
+    ("said", "lead", "kept"),
+    [
+        ("Take  old key.", "", "Action: take old key"),
+        ("take old key", "Thought:", "Action: take old key"),
+        (" I want it.\n- `take old key`\nlook", "Thought:", "Thought: I want it.\nAction: take old key"),
+        (" go north; look; jump and sw", "Action:", "Action: go north"),
+        (" GO NORTH", "Action:", "Action: go north"),
+        (" so be it\nAction: fly", "Thought:", "Thought: so be it\nAction: fly"),
+        ("Thought: so\nAction: fly", "Thought:", "Thought: so\nAction: fly"),
+        ("Action: fly", "Thought:", "Action: fly"),
+    ],
+)
+def test_a_line_that_was_listed_is_a_command_without_being_marked(said: str, lead: str, kept: str) -> None:
+    assert READERS["command"](Draft(said, lead, commands=LISTED)) == Reading(kept)
+
+
+@pytest.mark.parametrize("said", ["I go north", "north", "Observation: x\ngo north", " I will look around", ";"])
+def test_words_around_a_listed_command_are_no_command(said: str) -> None:
+    assert READERS["command"](Draft(said, "Thought:", commands=LISTED)) == "the reply holds no action"
+
+
 def test_a_command_whose_line_is_ended_was_not_cut() -> None:
     assert READERS["command"](Draft("Action: go north\nThought: and th", cut=True)) == Reading("Action: go north")

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.toy_world import WIN, ToyWorld, recorded, toy
+from tests.support.toy_world import WIN, Clock, ToyWorld, recorded, toy
 
-from reflectree.agents.instances import Agree, WorldError, sensible
+from reflectree.agents.instances import Agree, Check, WorldError, sensible
 from reflectree.agents.worlds import Refusal, Worlds
 from reflectree.graphs.embodied.resolve import OneEnvironment
 from reflectree.rlm_ops.environment import Observation
@@ -165,11 +166,17 @@ async def test_the_only_one_that_hangs_is_lost() -> None:
         await stepped(worlds, "go north")
 
 
+def made_and_hanging(made: list[ToyWorld]) -> None:
+    while not (made and "hang" in made[0].done_here):
+        time.sleep(0.005)
+
+
 async def test_a_cancelled_call_takes_its_instance_with_it() -> None:
     made, make = recorded()
     worlds = Worlds(make)
     task = asyncio.create_task(stepped(worlds, "hang"))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        await asyncio.to_thread(lambda: made_and_hanging(made))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -192,6 +199,34 @@ async def test_what_is_not_deterministic_is_told(fickle: str, why: str) -> None:
 
     with pytest.raises(WorldError, match=why):
         await worlds.step(["go north"], "go south", 5.0, same)
+
+
+async def test_an_environment_says_what_is_as_good_as_the_same() -> None:
+    worlds = Worlds(Clock, instances=1)
+    first = await stepped(worlds, "go north")
+    await stepped(worlds, "go north", "take key")
+
+    def shows(text: str) -> Check:
+        return lambda index, observation, agree: agree(text, observation.text)
+
+    seen = await worlds.step(["go north"], "go south", 5.0, shows(first.text))
+    assert isinstance(seen, Observation)
+    assert seen.text != first.text
+    with pytest.raises(WorldError, match="not deterministic"):
+        await worlds.step(
+            ["go north"], "go south", 5.0, shows("You go north. You are in the cellar. The clock says 1.")
+        )
+
+
+async def test_an_environment_that_cannot_say_what_is_the_same_is_told() -> None:
+    class Undecided(Clock):
+        def same(self, recorded: str, seen: str) -> Any:
+            return None
+
+    worlds = Worlds(Undecided, instances=1)
+    await stepped(worlds, "go north", "take key")
+    with pytest.raises(WorldError, match=r"same\(\) gave a NoneType: give True or False"):
+        await worlds.step(["go north"], "go south", 5.0, lambda index, observation, agree: agree("", observation.text))
 
 
 async def test_an_episode_that_ends_earlier_in_a_replay_is_told() -> None:

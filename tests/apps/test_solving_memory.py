@@ -149,15 +149,11 @@ def one_line(done: Done, message: str) -> None:
 def test_a_folder_that_cannot_be_a_memory_is_one_line_and_nothing_is_paid(
     cli: Cli, server: Remote, asked: list[object], memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reflectree.graphs.memory.access import Memory, open_ledger
 
     paid = server.counters()["requests"]
     memory.write_text("a file")
     one_line(cli("solve", FENCE, *asked, "--memory", memory, "-q"), "name a folder that can be written")
     one_line(cli("solve", FENCE, *asked, "--memory", "", "-q"), "--memory names no folder")
-    other = memory.with_name("other")
-    Memory(open_ledger(other, embedder="hashing")).close()
-    one_line(cli("solve", FENCE, *asked, "--memory", other, "-q"), f"run `reflectree memory re-embed {other}`")
     monkeypatch.setattr(ledger_log, "LOCK_TIMEOUT_S", 0.05)
     held = memory.with_name("held")
     held.mkdir()

@@ -27,6 +27,10 @@ def test_a_problem_brings_its_task_and_scores_by_itself(cli: Cli) -> None:
         refused = cli(*asked, "-m", f"{server.base_url}#loopback", "-e", "x:y")
         assert refused.code == 2
         assert "--problem measures solutions by itself" in refused.err
+        for more in (("-E", "toy/kitchen-1"), ("What is 6 times 7?",)):
+            refused = cli(*asked, *more, "-m", f"{server.base_url}#loopback")
+            assert refused.code == 2
+            assert "--problem brings its own task" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reflectree.rlm_ops.commands import MOST, bare, command_span, read_command
+from reflectree.rlm_ops.commands import MOST, bare, command_span, listed_commands, read_command
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,11 @@ def test_no_text_takes_long(piece: str) -> None:
     read_command(piece * 50_000)
     read_command("Action: " + piece * 50_000)
     assert time.perf_counter() - begun < 1.0
+
+
+def test_the_commands_listed_last_are_read() -> None:
+    text = "Commands: fly\n\nObservation: a hall\n| Commands: go north; look\nAction: look\nObservation: a hall"
+    assert listed_commands(text) == ("go north", "look")
+    assert listed_commands(f"{text}\n| Commands: jump; and 12 more") == ("jump",)
+    assert listed_commands("| Commands: wait") == ("wait",)
+    assert listed_commands("Commands: fly") == listed_commands("") == ()

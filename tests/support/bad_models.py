@@ -175,7 +175,7 @@ async def reason(name: Any, policy: Oracle, **options: Any) -> Result:
         "tools": ["calculator"],
         "models": {"critic": policy},
         "budget": Budget(calls=24),
-        "environment": toy if name in ACTING else None,
+        "environment": toy if isinstance(name, str) and name in ACTING else None,
         **options,
     }
     return await search(policy, **given)

@@ -10,21 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import re
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
+from reflectree.graphs.cluster import connected
 from reflectree.rlm_ops.errors import BadInput, ReflectreeError
-from reflectree.rlm_ops.extras import require
 from reflectree.rlm_ops.trace import Trace
 from reflectree.training.pipelines.recipe import LocalRunner, Recipe
 from reflectree.training.pipelines.runs import Run
-
-CONNECT_S = 10.0
-_LOCAL_ENVIRONMENT = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "1"}
-"""A cluster of one's own: nobody else reaches it, no token is written into the home folder, nothing is reported."""
 
 
 class Worker:
@@ -65,27 +58,13 @@ class RayRunner:
         """
         if not recipe.travels:
             raise BadInput("runs on Ray build their models there: give them as strings, not as objects")
-        local = address == "local"
-        if not local:
-            await _listens(address)
-        with _environment(_LOCAL_ENVIRONMENT if local else {}):
-            ray = await asyncio.to_thread(require, "ray", "ray", "spreading runs")
-            if ray.is_initialized():
-                raise BadInput("this process is connected to Ray already: call ray.shutdown() before")
+        async with connected(address, workers, "spreading runs") as ray:
+            runner = cls(ray, recipe, workers)
             try:
-                await asyncio.to_thread(_connect, ray, None if local else address, workers)
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-                said = str(error).strip().partition("\n")[0]
-                raise BadInput(f"no Ray cluster at {address} ({said}): check the address, or use local") from error
-            try:
-                runner = cls(ray, recipe, workers)
-                try:
-                    yield runner
-                finally:
-                    for worker in runner._workers:
-                        ray.kill(worker)
+                yield runner
             finally:
-                await asyncio.to_thread(ray.shutdown)
+                for worker in runner._workers:
+                    ray.kill(worker)
 
     async def run(self, wanted: Run) -> Trace:
         """See `Runner.run`."""
@@ -105,42 +84,3 @@ class RayRunner:
 
     async def kept(self, name: str) -> None:
         """See `Runner.kept`; workers keep nothing."""
-
-
-async def _listens(address: str) -> None:
-    """Look whether anybody is there at all: Ray itself tries for minutes.
-
-    Raises:
-        BadInput: Nobody is.
-    """
-    place = re.fullmatch(r"(?:ray://)?\[?([^\]/]+?)\]?:(\d+)", address)
-    if place is None:  # `auto` and the like are for Ray to understand
-        return
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            _, writer = await asyncio.open_connection(place[1], int(place[2]))
-    except (OSError, OverflowError, TimeoutError) as error:
-        raise BadInput(f"no Ray cluster at {address}: nobody listens there; check the address, or use local") from error
-    writer.close()
-
-
-def _connect(ray: Any, address: str | None, workers: int) -> None:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    if address is None:
-        # the package as it is here, wherever this process found it
-        root = str(Path(__file__).parents[3])
-        paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-        options |= {"num_cpus": workers, "include_dashboard": False, "runtime_env": {"env_vars": {"PYTHONPATH": paths}}}
-    ray.init(address=address, **options)
-
-
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Any:
-    """Set environment variables while the block runs, where they are not set already."""
-    ours = [name for name in values if name not in os.environ]
-    os.environ.update({name: values[name] for name in ours})
-    try:
-        yield
-    finally:
-        for name in ours:
-            os.environ.pop(name, None)

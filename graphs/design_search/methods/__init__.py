@@ -30,14 +30,14 @@ METHODS: dict[str, Method] = {
     for method in (
         Method("opro", "prompt", merging),
         Method("gepa", "prompt", reflective, needs_train=True),
-        Method("mipro", "prompt", with_demos, needs_train=True),
-        Method("aflow", "module", edits),
+        Method("mipro", "prompt", with_demos, needs_train=True, reads_feedback=True),
+        Method("aflow", "module", edits, reads_feedback=True),
         Method("agentsquare", "module", squares, predictors),
-        Method("adas", "module", adas),
-        Method("mcts", "module", edits),
-        Method("gptswarm", "agent", sampled_edges),
-        Method("evomac", "agent", updates),
-        Method("evolve", "agent", evolving),
+        Method("adas", "module", adas, reads_feedback=True),
+        Method("mcts", "module", edits, reads_feedback=True),
+        Method("gptswarm", "agent", sampled_edges, only_there=True),
+        Method("evomac", "agent", updates, reads_feedback=True),
+        Method("evolve", "agent", evolving, reads_feedback=True),
     )
 }
 """Every method; `level` is the one it was made for, and each runs at any level but `gptswarm`, which needs a team."""

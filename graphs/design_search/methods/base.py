@@ -39,6 +39,9 @@ class Method:
         make_agents: Makes its agents.
         make_evaluators: Makes what it observes by itself.
         needs_train: Whether it cannot do without training examples.
+        reads_feedback: Whether its prompts show what went wrong with a design that was measured: each is then run on a
+            few training examples as well.
+        only_there: Whether it works at no other level.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Method:
     make_agents: MakeAgents
     make_evaluators: MakeEvaluators = no_evaluators
     needs_train: bool = False
+    reads_feedback: bool = False
+    only_there: bool = False
 
     @cached_property
     def blueprint(self) -> Blueprint:

@@ -53,7 +53,8 @@ class Backpropagator(Proposer):
             timeout=context.timeout,
         )
         try:
-            outcome = await run.caller(context.model).call(request, _problem)
+            async with context.room():
+                outcome = await run.caller(context.model).call(request, _problem)
         except ModelUnreachable:
             raise
         except TransientModelError as error:

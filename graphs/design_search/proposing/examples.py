@@ -110,7 +110,8 @@ class Bootstrapper:
             seed=seed & 0x7FFFFFFF,
             timeout=settings.timeout,
         )
-        outcome = await run.caller(settings.model).call(request, _unusable)
+        async with self.context.room():
+            outcome = await run.caller(settings.model).call(request, _unusable)
         sample = outcome.samples[0]
         if isinstance(sample, str):
             return None, outcome.usage

@@ -59,7 +59,8 @@ class Predictor(Waiting):
             timeout=self.context.timeout,
         )
         asking = Asking(run, self.context.model)
-        (choice, *_) = await asking.samples(request, _problem)
+        async with self.context.room():
+            (choice, *_) = await asking.samples(request, _problem)
         value = _value(choice.text)
         if value is None:
             raise ScoreError("the prediction holds no value from 0 to 100", asking.usage)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reflectree.graphs.design_search.cache import Cache, Key, Made
+from reflectree.graphs.design_search.cache import FINAL, Cache, Key, Made
 from reflectree.rlm_ops.errors import BadInput, TraceError
 from reflectree.rlm_ops.usage import Usage
 
@@ -29,6 +29,13 @@ def test_what_was_kept_first_stays() -> None:
     cache.put(KEY, MADE)
     cache.put(KEY, Made(1.0, "43", "complete"))
     assert cache.get(KEY) == MADE
+    assert cache.cost("d1", "m") == (1, MADE.usage)
+
+
+def test_what_the_test_part_cost_changes_no_choice() -> None:
+    cache = Cache()
+    cache.put(KEY, MADE)
+    cache.put(KEY._replace(example="t1"), Made(1.0, "7", "complete", Usage(9, 0, 900, 90, None), FINAL))
     assert cache.cost("d1", "m") == (1, MADE.usage)
 
 

@@ -1,17 +1,21 @@
 """Whole searches: a better design is found and measured on untouched tasks; killed, it goes on without paying twice."""
 
 import asyncio
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reflectree.graphs.design_search import families as family
+from reflectree.graphs.design_search.methods import METHODS
 from reflectree.graphs.design_search.report import SearchReport, break_even
 from reflectree.graphs.design_search.run import adesign_search
+from reflectree.models.fakes import ScriptedPolicy
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import BadInput, TraceError
+from reflectree.rlm_ops.errors import BadInput, ModelUnreachable, TraceError
 
 
 async def search(
@@ -44,18 +48,34 @@ async def test_a_finished_search_is_returned_without_a_call(tmp_path: Path) -> N
     assert again.to_json() == first.to_json()
 
 
-async def test_killed_and_resumed_it_pays_no_settled_example_twice(tmp_path: Path) -> None:
-    settings, width = {"rounds": 3}, 4
+def asked(model: ScriptedPolicy) -> set[tuple[Any, ...]]:
+    """What was asked: two designs that differ in temperature alone ask other questions in the same words."""
+    return {(one.messages, one.seed, one.n, one.temperature, one.max_tokens, one.top_p) for one in model.requests}
+
+
+def settled(folder: Path) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The outcomes that a folder holds, and what each cost."""
+    with contextlib.closing(sqlite3.connect(folder / "examples.sqlite")) as db:
+        rows = db.execute("SELECT design, example, usage, owner, seconds FROM made").fetchall()
+    return {tuple(row[:2]): tuple(row[2:]) for row in rows}
+
+
+@pytest.mark.parametrize("moment", [7, 20, 45])
+async def test_killed_and_resumed_it_pays_no_settled_example_twice(tmp_path: Path, moment: int) -> None:
+    settings, width = {"rounds": 2}, 4
     killed = family.model("module", latency=0.002)
     work = asyncio.create_task(search("module", "aflow", settings, policy=killed, concurrency=width, folder=tmp_path))
-    while len(killed.requests) < 20:  # noqa: ASYNC110
+    while len(killed.requests) < moment:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
+    before = settled(tmp_path)
+    assert before
     rest = family.model("module")
     report = await search("module", "aflow", settings, policy=rest, concurrency=width, folder=tmp_path)
-    before, after = ({(one.messages, one.seed, one.n) for one in model.requests} for model in (killed, rest))
-    assert len(before & after) <= width
+    after = settled(tmp_path)
+    assert {key: after[key] for key in before} == before
+    assert len(asked(killed) & asked(rest)) <= width, "what was in flight, and nothing else"
     sent = len(killed.requests) + len(rest.requests)
     assert sent - width <= report.search.calls + report.final.calls <= sent
 
@@ -73,6 +93,35 @@ async def test_a_budget_that_cannot_pay_one_evaluation_is_refused() -> None:
     assert model.samples == 2
     with pytest.raises(BadInput, match="does not pay one example"):
         await search("module", "aflow", {}, budget=Budget(calls=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"concurrency": 0}, "concurrency=0: give at least 1"),
+        ({"minibatch": 0}, "minibatch=0: give at least 1"),
+        ({"example_budget": Budget(calls=0)}, "calls=0: give at least 1"),
+        ({"method": "gptswarm"}, "gptswarm works at level agent alone"),
+        ({"method": "aflow", "settings": {"iterations": 3}}, "unknown key 'iterations'"),
+    ],
+)
+async def test_what_cannot_work_is_refused_before_a_call(options: dict[str, Any], named: str) -> None:
+    model = family.model("prompt")
+    with pytest.raises(BadInput, match=named):
+        await adesign_search("cot", family.tasks(24), policy=model, **options)
+    assert not model.requests
+
+
+async def test_an_unreachable_model_is_named_as_that() -> None:
+    model = ScriptedPolicy(lambda request, index: ModelUnreachable("nobody there"))
+    with pytest.raises(ModelUnreachable, match="nobody there"):
+        await adesign_search("cot", family.tasks(24), policy=model)
+
+
+async def test_proposals_and_runs_share_the_slots() -> None:
+    model = family.model("agent", latency=0.002)
+    await search("agent", "evolve", {"children": 6}, policy=model, concurrency=3, budget=Budget(calls=150))
+    assert model.max_in_flight == 3
 
 
 async def test_no_cap_is_exceeded_and_what_was_not_tested_is_said() -> None:
@@ -109,3 +158,21 @@ async def test_each_level_finds_a_design_that_is_better_on_untouched_tasks(
     assert report.verdict == "gain"
     assert report.difference is not None
     assert report.difference.low > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("proposes", [True, False], ids=["proposed", "by chance"])
+async def test_every_method_searches_within_its_cap_and_reports(method: str, proposes: bool, tmp_path: Path) -> None:
+    kind = METHODS[method].level
+    options: dict[str, Any] = {} if proposes else {"proposer": None}
+    report = await search(kind, method, {}, count=36, budget=Budget(calls=400), folder=tmp_path, **options)
+    assert report.search.calls + report.final.calls <= 400
+    assert len(report.designs) > 2
+    assert sum(bool(one.scores) for one in report.designs) > 1
+    assert report.on_test("seed") is not None, report.untested
+    assert report.verdict in ("gain", "no gain", "loss", "seed kept")
+    model = family.model(kind)
+    again = await search(kind, method, {}, count=36, budget=Budget(calls=400), folder=tmp_path, policy=model, **options)
+    assert not model.requests
+    assert again.to_json() == report.to_json()

@@ -219,7 +219,7 @@ def test_a_problem_of_ones_own_is_small() -> None:
 
 def test_names_make_problems_and_nonsense_does_not() -> None:
     assert {name.partition("/")[0] for name in names()} == {
-        "linear-regression", "tsp", "symbolic", "program", "hypothesis",
+        "linear-regression", "tsp", "symbolic", "program", "hypothesis", "reaction",
     }  # fmt: skip
     assert problem("tsp").name == "tsp/10/0"
     assert problem("linear-regression/3").name == "linear-regression/3"

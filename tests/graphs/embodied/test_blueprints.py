@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-from tests.support.toy_world import WIN, ToyWorld, acted, recorded, toy
+from tests.support.toy_world import WIN, Clock, ToyWorld, acted, recorded, toy
 
 from reflectree.graphs import blueprints
 from reflectree.graphs.embodied.isolated import Isolated
 from reflectree.graphs.embodied.verifier import end_message
 from reflectree.graphs.run import aresume, asolve
-from reflectree.models.base import Request
+from reflectree.models.base import Capabilities, Request
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.environment import Observation
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Enriched, Evaluated, Failed, Grown, Pruned
 from reflectree.rlm_ops.step import Path
@@ -94,14 +96,35 @@ async def test_commands_that_are_not_understood_or_refused_end_an_episode() -> N
     assert enriched(result)[2].note == "refused: nobody burns books here"
 
 
-async def test_react_asks_for_the_action_alone_where_none_could_be_read() -> None:
+async def test_a_turn_is_begun_for_the_model_and_where_no_action_came_the_action_alone() -> None:
+    def say(request: Request, index: int) -> str:
+        return " do[jump]" if request.prefill.endswith("Action:") else " I would rather look around."
+
+    policy = ScriptedPolicy(say)
+    result = await asolve(blueprint="react-env", policy=policy, environment=toy)
+    assert result.answer == "jump"
+    assert [request.prefill for request in policy.requests] == ["Thought:", "Action:"]
+    (step,) = [event for event in result.trace if isinstance(event, Grown)]
+    assert (step.text, step.how) == ("Action: jump", "act")
+
+
+async def test_react_asks_a_model_whose_turn_cannot_be_begun_for_the_action_alone() -> None:
     def say(request: Request, index: int) -> str:
         alone = "Write the next action alone" in request.messages[-1].content
         return "Action: do[jump]" if alone else "I would rather look around."
 
-    result = await asolve(blueprint="react-env", policy=ScriptedPolicy(say), environment=toy)
+    policy = ScriptedPolicy(say, capabilities=Capabilities())
+    result = await asolve(blueprint="react-env", policy=policy, environment=toy)
     assert result.answer == "jump"
     assert [event.how for event in result.trace if isinstance(event, Grown)] == ["action"]
+
+
+async def test_a_line_that_is_a_listed_command_is_the_command() -> None:
+    policy = ScriptedPolicy(["Thought: the study.\nGo north.", "take key", " go south; go north", "Action: open door"])
+    result = await asolve(blueprint="react-env", policy=policy, environment=toy)
+    assert result.answer == "\n".join(WIN)
+    steps = [event.text for event in result.trace if isinstance(event, Grown)]
+    assert steps[:3] == ["Thought: the study.\nAction: go north", "Action: take key", "Action: go south"]
 
 
 @pytest.mark.parametrize(
@@ -116,11 +139,26 @@ async def test_what_goes_wrong_in_an_environment_fails_the_call_and_not_the_run(
     assert made[0].closed
 
 
-async def test_an_environment_that_hangs_fails_the_call_and_not_the_run() -> None:
-    blueprint = blueprints.load("react-env").with_overrides({"operators.enrich.timeout": 0.05})
-    result = await asolve(blueprint=blueprint, policy=ScriptedPolicy(acted("go north", "hang")), environment=toy)
+async def test_an_environment_that_hangs_fails_the_call_and_not_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, clocks = asyncio.get_running_loop(), list[asyncio.Timeout]()
+
+    def timeout(seconds: float | None) -> asyncio.Timeout:
+        clock = asyncio.Timeout(None if seconds is None else loop.time() + seconds)
+        if seconds == 77:
+            clocks.append(clock)
+        return clock
+
+    class Hangs(ToyWorld):
+        def step(self, command: str) -> Observation:
+            if command == "hang":  # its time is over as soon as it hangs, and not before, however busy the machine is
+                loop.call_soon_threadsafe(clocks[-1].reschedule, 0.0)
+            return super().step(command)
+
+    monkeypatch.setattr(asyncio, "timeout", timeout)
+    blueprint = blueprints.load("react-env").with_overrides({"operators.enrich.timeout": 77})
+    result = await asolve(blueprint=blueprint, policy=ScriptedPolicy(acted("go north", "hang")), environment=Hangs)
     (failure,) = [event for event in result.trace if isinstance(event, Failed)]
-    assert "nothing within 0.05 s" in failure.reason
+    assert "nothing within 77 s" in failure.reason
     assert result.answer == "go north"
 
 
@@ -280,6 +318,26 @@ async def test_a_replay_that_goes_otherwise_is_told() -> None:
     )
     reasons = [event.reason for event in result.trace if isinstance(event, Failed) and event.of == "enrich"]
     assert any("is not deterministic: replayed as command 1" in reason for reason in reasons)
+
+
+async def test_a_replay_that_the_environment_calls_as_good_fails_nothing() -> None:
+    made: list[Clock] = []
+
+    def make() -> Clock:
+        made.append(Clock())
+        return made[-1]
+
+    result = await asolve(
+        blueprint="lats-env",
+        policy=ScriptedPolicy(wanders),
+        environment=make,
+        evaluator=nearness,
+        budget=Budget(calls=400),
+        concurrency=1,
+    )
+    assert result.selected_correct is True
+    assert not [event for event in result.trace if isinstance(event, Failed) and event.of == "enrich"]
+    assert sum(world.done_here.count("reset") for world in made) > len(made), "states were reached by replay"
 
 
 async def test_without_a_task_or_an_environment_there_is_nothing_to_do() -> None:

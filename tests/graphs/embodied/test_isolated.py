@@ -47,6 +47,20 @@ def test_it_is_the_environment_it_stands_for(world: Isolated) -> None:
     assert world.step("go north").valid, "what raises does not end it"
 
 
+def test_the_real_one_says_what_is_as_good_as_the_same() -> None:
+    world = Isolated("tests.support.toy_world:Clock")
+    try:
+        world.reset()
+        first = world.step("go north").text
+        world.reset()
+        again = world.step("go north").text
+        assert first != again
+        assert world.same(first, again)
+        assert not world.same(first, again.replace("study", "cellar"))
+    finally:
+        world.close()
+
+
 def test_snapshots_that_nobody_holds_are_given_up(world: Isolated) -> None:
     world.reset()
     kept = world.snapshot()
@@ -70,7 +84,7 @@ def test_a_crash_and_a_hang_end_the_process_and_nothing_else(world: Isolated) ->
     begun = time.perf_counter()
     with pytest.raises(IsolatedError, match="gave nothing in time"):
         world.step("hang")
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - begun < 30
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
 

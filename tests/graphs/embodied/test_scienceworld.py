@@ -30,6 +30,21 @@ def test_without_java_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None
         scienceworld.environment("boil")
 
 
+def test_what_the_simulator_draws_anew_is_no_difference() -> None:
+    same = scienceworld.ScienceWorld.same
+    world = object.__new__(scienceworld.ScienceWorld)
+    cups = "On the table is: a bowl (containing nothing), a cup (containing red paint), a cup (containing blue paint)."
+    other = "On the table is: a cup (containing blue paint), a bowl (containing nothing), a cup (containing red paint)."
+    assert same(world, cups, other)
+    assert not same(world, cups, other.replace("blue", "green"))
+    assert not same(world, cups, other.replace("a bowl (containing nothing), ", ""))
+    reading = "the thermometer measures a temperature of 45 degrees celsius"
+    assert same(world, reading, reading.replace("45", "-3"))
+    assert not same(world, reading, "the thermometer is broken")
+    assert same(world, "In it, you see:\n\tan adult bee\n\tthe agent", "In it, you see:\n\tthe agent")
+    assert not same(world, "a bee hive", "nothing")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_command_that_means_several_things_is_settled_by_a_number() -> None:

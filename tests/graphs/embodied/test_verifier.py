@@ -44,7 +44,7 @@ def test_one_that_hangs_is_left_behind() -> None:
     begun = time.perf_counter()
     with pytest.raises(VerifierError, match=r"no score within 0\.05 s"):
         EpisodeVerifier(toy, seconds=0.05).score("hang")
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - begun < 30
 
 
 def test_an_environment_without_a_score_cannot_say() -> None:
