@@ -25,7 +25,7 @@ class Reflected:
 
     Attributes:
         index: Which stage of learning it is, from 0.
-        how: The way: `judge`, `experience`, `reflect`, `contrast`, `curate`, `sheet`, `concepts`, `skill`.
+        how: The way: `judge`, `experience`, `reflect`, `contrast`, `curate`, `sheet`, `concepts`, `skill`, `replay`.
         source: Who said how the run went.
         items: What was learnt, as proposals: what becomes of them, the memory's gates decide.
         note: What else was said, in words.

@@ -6,7 +6,7 @@ Data only. The ways to learn are carried out by `reflectree.agents.memory`, the 
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,8 @@ Kind = Literal["experience", "reflection", "concept", "skill"]
 Feedback = Literal["auto", "verifier", "tests", "env", "judge", "self"]
 How = Literal["experience", "reflect", "contrast", "curate", "sheet", "concepts", "skill"]
 When = Literal["always", "success", "failure"]
+REPLAYED: tuple[How, ...] = ("reflect", "contrast")
+"""The ways to learn whose lessons can be replayed."""
 
 
 class Weights(Part):
@@ -41,8 +43,10 @@ class Recall(Part):
         decay: Share of recency lost a run.
         relevance: Least similarity to the task.
         worth: Least utility (`lift` only).
-        probation: Most records among them that have not earned trust yet. Quarantined ones are never shown.
-        explore: Share of runs in which `worth` is not asked for, so that a record judged too soon gets another chance.
+        probation: Most records among them that have not earned trust yet: in all, or of each kind (`{experience: 1,
+            reflection: 2}`; none of a kind that is not named). Quarantined ones are never shown.
+        explore: Share of runs in which one record below `worth` may be shown, so that one judged too soon gets another
+            chance.
         pool: Records looked at, as a multiple of `limit`.
         same_task: Whether a record that knows the very task may be shown.
         control: Share of runs that are shown nothing, so that what memory is worth can be known.
@@ -58,7 +62,7 @@ class Recall(Part):
     decay: float = Field(default=0.005, ge=0, lt=1)
     relevance: float = Field(default=0.05, ge=0, le=1)
     worth: float = Field(default=0.3, ge=0, le=1)
-    probation: int = Field(default=1, ge=0)
+    probation: Annotated[int, Field(ge=0)] | dict[Kind, Annotated[int, Field(ge=0)]] = 1
     explore: float = Field(default=0.05, ge=0, le=1)
     pool: int = Field(default=4, ge=1, le=50)
     same_task: Literal["exclude", "allow"] = "exclude"
@@ -77,20 +81,38 @@ class Learn(Part):
         most: Most items.
         form: What a skill is.
         capacity: Most rules there may be (`curate`); from there on the model is asked for removals.
+        batch: Look at so many successes in memory at once, the run's own the last, after every so many of them
+            (`curate` after successes: ExpeL's lists, of 8). 0 looks at the run's attempts after each run.
+        replay: So many times the task is run again with each lesson in view, after a run that failed (`reflect`,
+            `contrast`). The lesson is written as proven if all of these runs succeed, and dropped if one does not;
+            where the budget allows none it is a candidate like any other. 0 replays nothing.
         tags: Ask, too, which of the records that were shown helped and which harmed (`reflect`, `contrast`).
         model: The role of the model that is asked.
     """
+
+    later = frozenset({"replay", "batch"})
 
     how: How
     when: When = "always"
     most: int = Field(default=3, ge=1, le=20)
     form: Literal["plan", "workflow", "code"] = "plan"
     capacity: int = Field(default=20, ge=1)
+    replay: int = Field(default=0, ge=0, le=5)
+    batch: int = Field(default=0, ge=0, le=32)
     tags: bool = False
     temperature: float | None = Field(default=0.0, ge=0)
     max_tokens: int = Field(default=512, ge=1)
     timeout: float = Field(default=120.0, gt=0)
     model: str = "policy"
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """Only lessons of failures can make the task that failed pass; only rules are made of lists of successes."""
+        if self.batch and (self.how != "curate" or self.when != "success"):
+            raise ValueError("batch: it is for rules of successes, how: curate, when: success; leave it out here")
+        if self.replay and (self.how not in REPLAYED or self.when == "success"):
+            raise ValueError(f"replay: it is for lessons of failures, how: {' or '.join(REPLAYED)}; leave it out here")
+        return self
 
 
 class Remember(Part):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ class Memory:
         subject: Whom the run is about: a person, a customer, a document; records can be forgotten by it.
         split: The part of the task set the run's task belongs to. A run on a `test` task recalls, and writes nothing.
         learns: Whether the run writes at all.
+        hand: What the run is shown in place of what it would recall, as it stands in a trace: a run inside another one
+            is shown what that one was shown. It writes nothing.
     """
 
     ledger: Ledger
@@ -32,6 +35,7 @@ class Memory:
     subject: str = ""
     split: Split = "train"
     learns: bool = True
+    hand: tuple[dict[str, Any], ...] | None = None
 
     def __post_init__(self) -> None:
         if self.split not in ("train", "valid", "test"):
@@ -40,7 +44,7 @@ class Memory:
     @property
     def writes(self) -> bool:
         """Whether anything of the run may be written."""
-        return self.learns and self.split != "test"
+        return self.learns and self.split != "test" and self.hand is None
 
     def close(self) -> None:
         """Close the index, where it is a store of ours."""
@@ -62,8 +66,23 @@ class Memory:
         if isinstance(given, str | os.PathLike):
             return cls(open_ledger(given, oracle=oracle))
         if isinstance(given, BaseStore):
-            return cls(open_ledger(None, store=given, oracle=oracle))
+            return cls(_ledger_of(given, oracle=oracle))
         raise BadInput(f"memory={given!r:.80}: give a folder, a Ledger, a LangGraph store, or a Memory of one of these")
+
+
+_LEDGER = "_reflectree_ledger"
+"""The attribute by which a store that was given to runs knows its ledger, as long as it lives itself."""
+
+
+def _ledger_of(store: BaseStore, *, oracle: bool) -> Ledger:
+    """The ledger of a store in this process: every run that is given the store goes on with the same."""
+    ledger = getattr(store, _LEDGER, None)
+    if not isinstance(ledger, Ledger):
+        ledger = open_ledger(None, store=store, oracle=oracle)
+        with contextlib.suppress(AttributeError):  # one with slots begins anew with each run
+            setattr(store, _LEDGER, ledger)
+    ledger.oracle = oracle
+    return ledger
 
 
 def open_ledger(

@@ -13,8 +13,9 @@ from typing import Any
 
 from reflectree.agents.memory.base import Episode, Item
 from reflectree.graphs.memory.access import Memory
+from reflectree.graphs.memory.replaying import trials
 from reflectree.graphs.memory.standing import SHEET, rules, statements
-from reflectree.memory.learning import Learning, Operation, Proposal, operate, tag, take
+from reflectree.memory.learning import Learning, Operation, Proposal, Trial, operate, tag, take
 from reflectree.memory.ledger import Ledger
 from reflectree.memory.records import (
     OUTCOMES,
@@ -36,7 +37,7 @@ from reflectree.rlm_ops.remembering import Remember
 from reflectree.rlm_ops.structure import ReasoningStructure
 
 PROBATION = Learning(gate="candidate")
-"""Runs are no trials of what they teach: it is kept on probation, and trusted or quarantined by later outcomes."""
+"""A run is no trial of what it teaches: where that was not replayed it is kept on probation, for later outcomes."""
 
 
 class Keeper:
@@ -80,9 +81,12 @@ class Keeper:
         shown = [known.id for known in self.episode.shown]
         tag(self.ledger, tags, shown, task=self.origin.task if self.checked else "", split=self.memory.split)
 
-    def write(self, record: Record) -> str:
-        """Keep a record, or vote for the one that says the same; its id, or that one's; "" where it is refused."""
-        (taken,) = take(self.ledger, [Proposal(record)], PROBATION)
+    def write(self, record: Record, tried: tuple[Trial, ...] = ()) -> str:
+        """Keep a record, or vote for the one that says the same; its id, or that one's; "" where it is refused.
+
+        One that was tried is refused where the trial failed (`gates.judged`), and has the task for it where it passed.
+        """
+        (taken,) = take(self.ledger, [Proposal(record, tried)], PROBATION)
         return "" if taken.became == "refused" else taken.id
 
     def _experience(self, item: Item) -> None:
@@ -101,7 +105,7 @@ class Keeper:
         said: dict[str, Any] = {
             name: str(item.get(name, "")) for name in ("lesson", "title", "cause", "applies", "excludes")
         }
-        self.write(Reflection(origin=self.origin, task=self.question, **said))
+        self.write(Reflection(origin=self.origin, task=self.question, **said), item.get("trials", ()))
 
     def _operate(self, edits: Sequence[Item]) -> None:
         """ExpeL's operations on the rules there are now, by their ids."""
@@ -119,7 +123,10 @@ class Keeper:
                 asked.append(Operation(op, number, text))
         if asked:
             most = next((stage.capacity for stage in self.part.learn if stage.how == "curate"), 20)
-            operate(self.ledger, there, asked, self.origin, most)
+            parents = tuple(dict.fromkeys(name for edit in edits for name in edit.get("parents", ())))
+            if parents and self.experience:
+                parents = (*parents, self.experience)
+            operate(self.ledger, there, asked, replace(self.origin, parents=parents), most)
 
     def _sheet(self, item: Item) -> None:
         old = item.get("target")
@@ -203,8 +210,10 @@ def keep(
         reward=verdict.reward,
     )
     keeper = Keeper(memory, part, episode, origin)
-    for _, event in sorted(structure.reflected.items()):
-        keeper.take([{**item, "answer": answered.answer} for item in event.items])
+    tried = trials(part, structure, origin.task)
+    for index, event in sorted(structure.reflected.items()):
+        told = {"answer": answered.answer}
+        keeper.take([{**item, **told, "trials": tried.get((index, at), ())} for at, item in enumerate(event.items)])
     won = bool(verdict.success)
     opinions = part.opinions and verdict.success is not None
     source: Any = verdict.source if verdict.success is not None else "self"

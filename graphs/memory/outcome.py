@@ -9,6 +9,7 @@ from reflectree.agents.memory.base import Verdict
 from reflectree.graphs.answering import answer_event
 from reflectree.graphs.setup import Setup
 from reflectree.memory.records import Source
+from reflectree.memory.records.origin import VERIFIED
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Answered
 from reflectree.rlm_ops.remembering import Remember
@@ -82,3 +83,18 @@ def check_memory(setup: Setup) -> None:
     if wanted in ("tests", "env") and scorer != wanted:
         by = "tests that score answers" if wanted == "tests" else "a function that scores answers as evaluator="
         raise BadInput(f"memory.feedback is {wanted}: give {by}, or set it to auto")
+    if any(stage.replay for stage in remember.learn):
+        _check_replay(setup, wanted, scorer, gold=gold)
+
+
+def _check_replay(setup: Setup, wanted: str, scorer: Source | None, *, gold: bool) -> None:
+    """Refuse replays that nobody checks, or that a person would have to be asked in."""
+    verified = wanted in ("auto", "verifier") and setup.usable_verifier is not None
+    scored = scorer in VERIFIED and wanted in ("auto", scorer)
+    if gold or not (verified or scored):
+        raise BadInput(
+            "memory.learn.replay wants a check that knows no gold answer: give a verifier, tests or a function that "
+            "scores as evaluator=, with feedback auto or its name; or set replay to 0"
+        )
+    if setup.asking is not None:
+        raise BadInput("memory.learn.replay would ask the person again in every replay: set it to 0")

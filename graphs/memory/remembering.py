@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 from reflectree.agents.base import AgentRun
 from reflectree.agents.memory import WAYS, Episode, Known, Verdict, learn
 from reflectree.agents.prompts.remembering import Told
+from reflectree.graphs.memory import replaying
 from reflectree.graphs.memory.access import Memory
+from reflectree.graphs.memory.batches import batch_of, listed, with_parents
 from reflectree.graphs.memory.keeping import keep
 from reflectree.graphs.memory.outcome import opinion, provisional, verdict_of
 from reflectree.graphs.memory.standing import known_for
@@ -27,7 +29,7 @@ from reflectree.memory.records.echo import without_memory
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Answered, Failed
 from reflectree.rlm_ops.reflected import REFLECT, Arm, Reflected
-from reflectree.rlm_ops.remembering import Learn, Remember
+from reflectree.rlm_ops.remembering import DEFAULT, Learn, Remember
 from reflectree.rlm_ops.structure import ROOT, ReasoningStructure
 from reflectree.rlm_ops.task import Task
 
@@ -56,13 +58,13 @@ class Remembering:
     @property
     def part(self) -> Remember:
         """The blueprint's memory part."""
-        part = self.setup.blueprint.memory
-        assert part is not None  # `prepare` saw to it
-        return part
+        return self.setup.blueprint.memory or DEFAULT  # a run inside another one may have none
 
     async def recall(self, task: Task, run: str) -> tuple[Arm, tuple[dict[str, Any], ...]]:
         """What a run on this task is shown, and the arm it belongs to; the ledger notes both."""
         memory, recall = self.memory, self.part.recall
+        if memory.hand is not None:
+            return "memory", memory.hand
         found = Recalled()
         if recall is not None and memory.ledger.index is not None:
             recaller = Recaller(memory.ledger, Settings(**recall.model_dump()))
@@ -88,6 +90,8 @@ class Remembering:
             reason: Why it ended.
         """
         structure = run.structure
+        if self.memory.hand is not None:
+            return None
         answered = provisional(structure, self.setup, reason)
         if 0 not in structure.reflected:
             return await self._judged(run, answered, reason)
@@ -101,8 +105,16 @@ class Remembering:
                 return Reflected(index=index, how=stage.how, source=verdict.source, items=({"kind": "experience"},))
             known = await self._off(lambda stage=stage: known_for(self.memory, stage))  # type: ignore[misc]
             episode = self.episode(structure, answered, verdict, known)
-            return await learn(WAYS[stage.how], stage, episode, run, index=index)
-        return None
+            if not stage.batch:
+                return await learn(WAYS[stage.how], stage, episode, run, index=index)
+            others = batch_of(self.memory, stage.batch, task_key(structure.task))
+            if others is not None:
+                event = await learn(WAYS[stage.how], stage, listed(episode, others), run, index=index)
+                return with_parents(event, others)
+        slot = replaying.due(self.part, structure) if verdict.success is False else None
+        if slot is None:
+            return None
+        return await replaying.replayed(slot, run, self.setup, self.memory, self.part, verdict.source)
 
     async def keep(self, structure: ReasoningStructure, run: str, reason: str) -> Failed | None:
         """Write what was learnt, and credit the outcome to what was shown; doing it twice is doing it once.
@@ -111,6 +123,8 @@ class Remembering:
             What went wrong, where the memory cannot be written: the answer is not lost for that.
         """
         index = len(self.part.learn) + 1
+        if self.memory.hand is None:
+            await replaying.forget_threads(self.part, structure)
         if not self.memory.writes or _settled(structure, index):
             return None
         answered, verdict = provisional(structure, self.setup, reason), self.verdict(structure)

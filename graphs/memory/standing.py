@@ -8,7 +8,7 @@ from reflectree.agents.memory import Known
 from reflectree.graphs.memory.access import Memory
 from reflectree.memory.learning import Rule, rules_of
 from reflectree.memory.learning.votes import SLACK
-from reflectree.memory.records import Concept, Record, Reflection
+from reflectree.memory.records import Concept, Experience, Record, Reflection
 from reflectree.rlm_ops.remembering import Learn
 
 SHEET = "sheet"
@@ -31,6 +31,11 @@ def sheet(memory: Memory) -> Reflection | None:
 def statements(memory: Memory) -> list[Concept]:
     """The statements, the newest last."""
     return [one for one in _here(memory) if isinstance(one, Concept)]
+
+
+def successes(memory: Memory) -> list[Experience]:
+    """The tasks that were solved, the newest last."""
+    return [one for one in _here(memory) if isinstance(one, Experience) and one.succeeded]
 
 
 def known_for(memory: Memory, stage: Learn) -> tuple[Known, ...]:

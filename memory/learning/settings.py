@@ -21,6 +21,8 @@ class Learning(Part):
         demote: A trusted record whose chance falls below is a candidate again.
         harm: A record whose chance falls below is quarantined, once it was used `uses` times.
         uses: Uses before the counts alone may quarantine.
+        mates: So many records of one run must have been tried before all of them, those that were not tried included,
+            can fall together: where twice `uses` uses of them show a chance below `harm`.
         margin: So many more `harmful` than `helpful` marks quarantine a record (ACE's counters, which act here).
         relapses: So many quarantines, and no trust comes back by itself.
         likeness: Text similarity from which on two records are the same, `meaning` the cosine of their embeddings.
@@ -32,6 +34,7 @@ class Learning(Part):
     demote: float = Field(default=0.2, ge=0, le=1)
     harm: float = Field(default=0.1, ge=0, le=1)
     uses: int = Field(default=3, ge=1)
+    mates: int = Field(default=2, ge=2)
     margin: int = Field(default=2, ge=1)
     relapses: int = Field(default=2, ge=1)
     likeness: float = Field(default=0.8, ge=0, le=1)

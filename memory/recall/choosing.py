@@ -43,38 +43,80 @@ def baseline(state: State, record: Record) -> tuple[float, float]:
     return standing.held_wins + share * runs, standing.held + runs
 
 
-def lift(state: State, record: Record, kin: tuple[float, float] = (0.0, 0.0)) -> float:
+def lift(
+    state: State, record: Record, kin: tuple[float, float] = (0.0, 0.0), mates: tuple[float, float] = (0.0, 0.0)
+) -> float:
     """Chance that runs with the record succeed more often than runs without it, in [0, 1]; near .5 for the unknown.
 
     Args:
         state: The memory.
         record: The record.
-        kin: Wins and runs of its kin, which stand in for the uses that are missing to `KIN_RUNS`.
+        kin: Wins and runs of its kin, which stand in for the uses that are missing to `KIN_RUNS`; all of them count
+            where neither they nor the record ever won.
+        mates: Wins and runs of the records that came with it, which count as its own.
     """
-    standing = record.standing
     wins, runs = kin
-    scale = min(1.0, max(0.0, KIN_RUNS - standing.uses) / runs) if runs else 0.0
-    own = (standing.wins + scale * wins, standing.uses + scale * runs)
-    return formulas.probability_better(*own, *baseline(state, record))
+    own_wins, own_runs = record.standing.wins + mates[0], record.standing.uses + mates[1]
+    scale = min(1.0, max(0.0, KIN_RUNS - own_runs) / runs) if runs else 0.0
+    if runs and not (wins or own_wins):
+        scale = 1.0
+    return formulas.probability_better(own_wins + scale * wins, own_runs + scale * runs, *baseline(state, record))
 
 
-def kinship(state: State) -> dict[str, tuple[float, float]]:
-    """Wins and runs of all records without trust, by source: what to expect of one of them that was not tried yet."""
-    sums: dict[str, list[float]] = {}
+@dataclass(frozen=True, slots=True)
+class Kinship:
+    """What the records without trust have done together.
+
+    Attributes:
+        sources: Wins and uses by source.
+        runs: Wins and uses by the run they came from; records that came from none have no mates.
+        tried: How many records of a run were used.
+    """
+
+    sources: Mapping[str, tuple[float, float]]
+    runs: Mapping[str, tuple[float, float]]
+    tried: Mapping[str, int]
+
+
+def kinship(state: State) -> Kinship:
+    """What to expect of a record that was hardly tried yet: the sums over those of its source, and of its run."""
+    sources: dict[str, tuple[float, float]] = {}
+    runs: dict[str, tuple[float, float]] = {}
+    tried: Counter[str] = Counter()
     for record in state.records.values():
-        if record.standing.trust != "trusted":
-            pool = sums.setdefault(record.origin.source, [0.0, 0.0])
-            pool[0] += record.standing.wins
-            pool[1] += record.standing.uses
-    return {source: (pool[0], pool[1]) for source, pool in sums.items()}
+        standing = record.standing
+        if standing.trust != "trusted" and standing.uses:
+            for sums, name in ((sources, record.origin.source), (runs, record.origin.run)):
+                wins, uses = sums.get(name, (0.0, 0.0))
+                sums[name] = (wins + standing.wins, uses + standing.uses)
+            tried[record.origin.run] += 1
+    for sums_of_none in (runs, tried):
+        sums_of_none.pop("", None)
+    return Kinship(sources, runs, tried)
 
 
-def expected(state: State, record: Record, kin: Mapping[str, tuple[float, float]]) -> float:
-    """`lift`, and for a record without trust with what its kin has done: one writer of bad records spoils them all."""
-    if record.standing.trust == "trusted":
+def expected(state: State, record: Record, kin: Kinship) -> float:
+    """`lift`, and for a record without trust with what its kin has done.
+
+    Records of one run stand and fall together: what one of them did counts whole for the others, so that many that were
+    planted at once are not tried one by one. Of its source's other records no more than `KIN_RUNS` runs count, for one
+    channel may bring good and bad ones, unless it has brought nothing but losses.
+    """
+    own = record.standing
+    if own.trust == "trusted":
         return lift(state, record)
-    wins, runs = kin.get(record.origin.source, (0.0, 0.0))
-    return lift(state, record, (wins - record.standing.wins, runs - record.standing.uses))
+    wins, uses = kin.sources.get(record.origin.source, (0.0, 0.0))
+    mates_wins, mates_uses = mates_of(record, kin)
+    others = (max(0.0, wins - own.wins - mates_wins), max(0.0, uses - own.uses - mates_uses))
+    return lift(state, record, others, (mates_wins, mates_uses))
+
+
+def mates_of(record: Record, kin: Kinship) -> tuple[float, float]:
+    """Wins and runs of the other records without trust that came from the record's run."""
+    if not record.origin.run:
+        return 0.0, 0.0
+    wins, uses = kin.runs.get(record.origin.run, (0.0, 0.0))
+    return max(0.0, wins - record.standing.wins), max(0.0, uses - record.standing.uses)
 
 
 def utilities(state: State, records: Sequence[Record], how: str) -> list[float]:
@@ -120,14 +162,15 @@ def choose(
         relevance: Similarity to the task by id, in [0, 1]: larger is nearer.
         settings: What may be shown.
         task: The task's key, for the exclusion of what knows it.
-        explore: The least utility is not asked for, so that a record which was judged too soon gets another chance.
+        explore: One record below the least utility may be shown, so that one which was judged too soon gets another
+            chance, and no other that is on trial beside it: the outcome is its own.
     """
     pool = [
         scored
         for scored in score(state, relevance, settings)
         if scored.record.standing.trust != "quarantined"
         and scored.relevance >= settings.relevance
-        and (explore or settings.utility != "lift" or scored.utility >= settings.worth)
+        and (explore or not _too_low(scored, settings))
         and not (settings.same_task == "exclude" and task and task in state.tasks_of(scored.record.id))
     ]
     counts: Counter[str] = Counter()
@@ -136,17 +179,19 @@ def choose(
     def take(at: int) -> bool:
         nonlocal spent
         record = pool[at].record
-        candidate = record.standing.trust == "candidate"
+        candidate, again = record.standing.trust == "candidate", _too_low(pool[at], settings)
         price = cost(record)
         if (
             counts["all"] >= settings.limit
             or counts[record.kind] >= settings.kinds.get(record.kind, 0)
-            or (candidate and counts["candidate"] >= settings.probation)
+            or (candidate and counts[_probation(settings, record.kind)[0]] >= _probation(settings, record.kind)[1])
+            or (again and counts["candidate"])
+            or ((again or candidate) and counts["again"])
             or spent + price > settings.tokens
         ):
             return False
         spent += price
-        counts.update(["all", record.kind, *["candidate"] * candidate])
+        counts.update(["all", record.kind, *["candidate", f"candidate {record.kind}"] * candidate, *["again"] * again])
         return True
 
     told = [scored.record.told for scored in pool]
@@ -157,3 +202,15 @@ def choose(
         take,
     )
     return [pool[at] for at in order]
+
+
+def _too_low(scored: Scored, settings: Recall) -> bool:
+    """Whether a record is worth too little to be shown."""
+    return settings.utility == "lift" and scored.utility < settings.worth
+
+
+def _probation(settings: Recall, kind: str) -> tuple[str, int]:
+    """What counts the candidates shown that one of this kind is held against, and the most there may be."""
+    if isinstance(settings.probation, int):
+        return "candidate", settings.probation
+    return f"candidate {kind}", next((most for name, most in settings.probation.items() if name == kind), 0)

@@ -5,57 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.support.trap_family import LUCKY, POISON, TRAPS, Right, model, tasks
+from tests.support.trap_family import TRAPS, Right, tasks
+from tests.support.trap_runs import COT, LEARNS, attacked, fresh, learnt, solved
 
 from reflectree.graphs.memory.access import Memory
-from reflectree.graphs.result import Result
-from reflectree.graphs.run import asolve
-from reflectree.memory import NumpyStore
-from reflectree.memory.learning import reviewer
-from reflectree.memory.ledger import Ledger
-from reflectree.memory.records import Origin, Reflection
-from reflectree.rlm_ops.blueprint import Blueprint
+from reflectree.memory.records import Reflection
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.task import Task
 
 pytestmark = pytest.mark.slow
 
-COT: dict[str, Any] = {"name": "one-try", "scheme": {"granularity": "solution", "strategy": {"name": "cot"}}}
-LEARNS: dict[str, Any] = {
-    **COT,
-    "memory": {
-        "recall": {"control": 0.1, "probation": 6, "worth": 0.1},
-        "learn": [{"how": "reflect", "when": "failure", "most": 1}],
-    },
-}
 RETRIES: dict[str, Any] = {
     "name": "retries",
     "scheme": {"granularity": "solution", "strategy": {"name": "best-of-n", "n": None}},
     "operators": {"generate": {"max_tokens": 16}},  # what a budget reserves: with more, it could not be used up
 }
-
-
-def fresh() -> Ledger:
-    return Ledger(store=NumpyStore(index={"embed": "hashing", "fields": ["text"]}), review=reviewer())
-
-
-async def solved(
-    task: Task,
-    blueprint: dict[str, Any],
-    number: int,
-    memory: Memory | None = None,
-    lucky: float = LUCKY,
-    **options: Any,
-) -> Result:
-    return await asolve(
-        task,
-        blueprint=Blueprint.parse(blueprint),
-        policy=model(lucky),
-        memory=memory,
-        seed=number,
-        run_id=f"run-{number}",
-        **options,
-    )
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -98,28 +61,22 @@ async def test_a_control_arm_shows_what_memory_is_worth() -> None:
     assert tally.shown_wins / tally.shown > tally.held_wins / tally.held + 0.3
 
 
-async def test_planted_poison_loses_its_influence() -> None:
-    memory = Memory(fresh())
-    planted = [
-        Reflection(
-            origin=Origin(source="self", run="attack", task=f"{number:016x}"),
-            lesson=f"{POISON} ({kind}, hint {number})",
-            title=f"The {kind} problem, hint {number}",
-            applies=f"The {kind} problem: what comes out?",
-        )
-        for number in range(50)
-        for kind in [list(TRAPS)[number % len(TRAPS)]]
-    ]
-    memory.ledger.write(*planted)
-    blueprint = {**LEARNS, "memory": {**LEARNS["memory"], "recall": {"control": 0.1, "probation": 2, "limit": 4}}}
-    poisoned, wins = [], []
-    for number, task in enumerate(tasks(100, 5)):
-        result = await solved(task, blueprint, number, memory, lucky=0.5)
-        poisoned.append(POISON in str(result.trace.rows[0].get("recalled")))
-        wins.append(bool(result.selected_correct))
-    assert sum(poisoned[:33]) >= 16, "the attack works at first"
-    assert sum(poisoned[-20:]) <= 4, poisoned
-    assert sum(wins[-20:]) >= 14, wins
+@pytest.mark.parametrize(("seed", "alone", "late"), [(5, False, 0), (7, False, 1), (7, True, 2)])
+async def test_planted_poison_loses_its_influence(seed: int, alone: bool, late: int) -> None:
+    """50 records of one run fall together; those of 50 runs are shown by exploration alone, twice in the last 20."""
+    attack = await attacked(seed, alone=alone)
+    assert sum(attack.poisoned[:10]) >= 2, "the attack works at first"
+    assert sum(attack.poisoned[30:]) <= (6 if alone else 4), attack.poisoned
+    assert sum(attack.poisoned[-20:]) <= late, attack.poisoned
+    assert sum(attack.won[-20:]) >= 15, attack.won
+    assert attack.quarantined == 50 or alone
+
+
+async def test_a_gate_that_replays_keeps_right_lessons_where_half_of_them_are_wrong() -> None:
+    with_gate, without = [await learnt(1, replay=1), await learnt(2, replay=1)], [await learnt(1, replay=0)]
+    assert all(one.right >= 3 and one.wrong == 0 for one in with_gate), with_gate
+    assert without[0].wrong >= 2, without
+    assert with_gate[0].won > without[0].won
 
 
 async def test_right_knows_no_gold() -> None:

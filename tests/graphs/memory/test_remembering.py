@@ -421,3 +421,34 @@ async def test_a_run_is_resumed_with_its_memory_part() -> None:
     assert result.trace.verify() == []
     assert len(book.state.closed) == 1
     assert {record.kind for record in book.state.records.values()} == {"experience", "reflection"}
+
+
+async def test_rules_are_learnt_from_lists_of_successes() -> None:
+    """ExpeL's lists: every third success is looked at with the two before it, and they are the rules' parents."""
+    blueprint = plan(
+        {"how": "experience", "when": "success"},
+        {"how": "curate", "when": "success", "batch": 3, "most": 4},
+        recall={"control": 0.0, "kinds": {"skill": 1}},
+    )
+
+    def right(request: Request, sample: int) -> str:
+        return say(request, sample) if request.json_schema else f"I draw {request.seed}.\nAnswer: 14"
+
+    book, asked = ledger(), []
+    for number in range(5):
+        policy = ScriptedPolicy(right)
+        result = await run(f"How many posts has fence {number}?", book, policy, blueprint=blueprint)
+        assert result.trace.verify() == []
+        asked.append([one.messages[-1].content for one in policy.requests if one.json_schema is not None])
+    assert [len(prompts) for prompts in asked] == [0, 0, 1, 0, 0]
+    (prompt,) = asked[2]
+    assert prompt.count("<attempt>") == 3
+    assert all(f"How many posts has fence {number}?" in prompt for number in range(3))
+    assert "all of them succeeded" in prompt
+    (rule,) = (record for record in book.state.records.values() if isinstance(record, Reflection))
+    seen = [record for record in book.state.records.values() if isinstance(record, Experience)]
+    assert rule.origin.parents == tuple(one.id for one in seen[:3])
+    book.forget(seen[0].id)
+    assert rule.id not in book.state.records
+    with pytest.raises(BadInput, match="rules of successes"):
+        plan({"how": "curate", "batch": 8})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -190,3 +191,44 @@ def test_an_echo_is_refused_and_a_test_task_raises() -> None:
     object.__setattr__(forged.origin, "split", "test")
     with pytest.raises(TestRecordRefused):
         take(ledger, [Proposal(forged, (REPAIRED,))])
+
+
+def planted(ledger: Ledger, many: int = 10) -> tuple[str, ...]:
+    return ledger.write(*(lesson(f"Habit number {number} of the attack.", run="attack") for number in range(many)))
+
+
+def lose(ledger: Ledger, names: Sequence[str], won: bool = False) -> None:
+    for number, name in enumerate(names):
+        run = f"{name}-{number}-{won}"
+        ledger.use(run, [name], task=run)
+        ledger.settle(run, won=won)
+
+
+def test_records_of_one_run_that_do_harm_together_fall_together() -> None:
+    ledger = Ledger(review=reviewer())
+    names = planted(ledger, 12)
+    (other,) = ledger.write(lesson("Something else altogether.", run="honest"))
+    lose(ledger, names[:5])
+    assert {ledger.get(name).standing.trust for name in names} == {"candidate"}, "five uses are too few"
+    ledger.trust(names[10])
+    lose(ledger, names[5:10])
+    trusts = [ledger.get(name).standing.trust for name in names]
+    assert trusts == ["quarantined"] * 10 + ["trusted", "quarantined"], "the one that was never tried as well"
+    assert "records of its run" in ledger.get(names[11]).standing.reason
+    assert ledger.get(other).standing.trust == "candidate"
+
+
+def test_one_bad_lesson_of_a_run_says_nothing_of_the_others() -> None:
+    ledger = Ledger(review=reviewer())
+    names = planted(ledger, 3)
+    lose(ledger, [names[0]] * 12)
+    assert [ledger.get(name).standing.trust for name in names] == ["quarantined", "candidate", "candidate"]
+
+
+def test_one_that_helped_does_not_fall_with_the_others() -> None:
+    ledger = Ledger(review=reviewer())
+    names = planted(ledger)
+    lose(ledger, [names[0]], won=True)
+    lose(ledger, [name for name in names[1:] for _ in range(4)])
+    assert ledger.get(names[0]).standing.trust != "quarantined"
+    assert {ledger.get(name).standing.trust for name in names[1:]} == {"quarantined"}

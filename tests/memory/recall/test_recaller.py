@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.store.memory import InMemoryStore
+from pydantic import ValidationError
 from tests.memory.records.making import any_record, lesson, store
 
 from reflectree.memory import NumpyStore
 from reflectree.memory.ledger import Ledger
 from reflectree.memory.recall import Recall, Recaller, Weights, cited, is_control, rendered, report
+from reflectree.memory.recall.choosing import expected, kinship, mates_of
 from reflectree.memory.recall.rendering import HEAD
 from reflectree.memory.records import Experience, Origin, Record, Reflection, Skill, task_key
 from reflectree.memory.records.texts import tokens_of
@@ -73,6 +75,9 @@ def test_limits_of_kinds_candidates_and_tokens() -> None:
     assert [record.kind for record in shown(kinds={"skill": 1})] == ["skill"]
     assert sum(record.standing.trust == "candidate" for record in shown(probation=1)) == 1
     assert {record.id for record in shown(probation=0)} == {lessons[0].id, lessons[1].id}
+    by_kind = [record.kind for record in shown(probation={"reflection": 1, "skill": 1})]
+    assert (by_kind.count("reflection"), by_kind.count("skill")) == (3, 1), "two trusted ones, and one of each kind"
+    assert {record.kind for record in shown(probation={"reflection": 1})} == {"reflection"}, "none that is not named"
     assert tokens_of(rendered(shown(tokens=300))) <= 300 < tokens_of(rendered(shown(tokens=3000)))
     assert shown(tokens=10) == []
 
@@ -182,3 +187,69 @@ def test_settings_are_data() -> None:
     settings = Recall(weights=Weights(utility=2.0), kinds={"skill": 1})
     assert Recall.model_validate_json(settings.model_dump_json()) == settings
     assert hash(settings) == hash(settings.model_copy())
+
+
+def test_probation_is_a_number_or_by_kind_and_blueprints_are_what_they_were() -> None:
+    assert Recall().model_dump()["probation"] == 1
+    assert Recall(probation={"skill": 2}).model_dump()["probation"] == {"skill": 2}
+    settings = Recall(probation={"skill": 2})
+    assert Recall.model_validate_json(settings.model_dump_json()) == settings
+    for wrong in (-1, {"skill": -1}, {"nonsense": 1}, "many"):
+        with pytest.raises(ValidationError, match="probation"):
+            Recall(probation=wrong)  # type: ignore[arg-type]
+
+
+def test_records_of_one_run_share_what_they_have_done() -> None:
+    """What a record is expected to do follows from its mates' outcomes whole, and from its source's six runs' worth."""
+    planted = [lesson(f"add numbers habit{number}", run="attack", source="self") for number in range(12)]
+    alone = [lesson(f"add numbers custom{number}", run=f"run-{number}", source="self") for number in range(2)]
+    ledger, _ = memory(*planted, *alone)
+    for number in range(8):
+        won = number == 7
+        ledger.use(f"r{number}", [alone[1].id if won else planted[number].id], task=f"t{number}")
+        ledger.settle(f"r{number}", won=won)
+    state = ledger.state
+    kin = kinship(state)
+    assert kin.tried == {"attack": 7, "run-1": 1}
+    assert mates_of(state.records[planted[11].id], kin) == (0, 7)
+    untried, other = (expected(state, state.records[one.id], kin) for one in (planted[11], alone[0]))
+    assert untried < other < 0.5, "a mate of seven that lost is believed less than one of the same source"
+    ledger.trust(planted[11].id)
+    assert expected(ledger.state, ledger.get(planted[11].id), kin) == 0.5, "one that is trusted stands for itself"
+
+
+def test_a_source_with_nothing_but_losses_is_judged_by_all_of_them() -> None:
+    ledger, _ = memory(*(lesson(f"add numbers habit{number}", run=f"r{number}", source="self") for number in range(20)))
+    names = list(ledger.state.records)
+    before = []
+    for number in range(12):
+        ledger.use(f"u{number}", [names[number]], task=f"t{number}")
+        ledger.settle(f"u{number}", won=False)
+        before.append(expected(ledger.state, ledger.state.records[names[19]], kinship(ledger.state)))
+    assert before == sorted(before, reverse=True)
+    assert before[11] < before[5], "more than six runs count"
+    ledger.use("w", [names[18]], task="w")
+    ledger.settle("w", won=True)
+    assert expected(ledger.state, ledger.state.records[names[19]], kinship(ledger.state)) > before[5]
+
+
+def test_exploration_shows_one_that_did_badly_and_no_other_candidate_beside_it() -> None:
+    bad = [lesson(f"add numbers habit{number}", run="attack") for number in range(3)]
+    good = lesson("add numbers from the right", run="other", source="env")
+    trusted = lesson("add numbers in pairs", run="third")
+    ledger, _ = memory(*bad, good, trusted)
+    ledger.trust(trusted.id)
+    for number in range(6):
+        ledger.use(f"r{number}", [bad[number % 3].id], task=f"t{number}")
+        ledger.settle(f"r{number}", won=False)
+        ledger.use(f"s{number}", [trusted.id], task=f"s{number}")
+        ledger.settle(f"s{number}", won=True)
+
+    def shown(explore: float) -> list[str]:
+        settings = Recall(control=0.0, probation=4, explore=explore, weights=Weights(utility=0.0))
+        return list(Recaller(ledger, settings).recall("add numbers habit0", run="x", split="test").ids)
+
+    assert set(shown(0.0)) == {good.id, trusted.id}
+    again = shown(1.0)
+    assert trusted.id in again
+    assert len(again) == 2, again
