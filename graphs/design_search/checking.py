@@ -13,6 +13,7 @@ from reflectree.graphs import blueprints
 from reflectree.graphs.design_search.designs import BadDesign
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.strategies.team import Convened
 
 COUNTS = frozenset(
     {
@@ -110,8 +111,7 @@ def samples_of(design: Blueprint) -> int:
     """A lower bound of the samples that a task takes, where runs nested in it are spelled out."""
     strategy = design.scheme.strategy
     counts = [count for path, count in _counts(strategy) if path in ("n", "trees", "chains") and count]
-    team = getattr(strategy, "team", None)
-    own = max([*counts, len(team()) if callable(team) else 1])
+    own = max([*counts, len(strategy.team()) if isinstance(strategy, Convened) else 1])
     inner = 1
     for how in ("", *design.operators.generate.variants):
         nested = design.operators.generate.variant(how).nested

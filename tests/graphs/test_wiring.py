@@ -44,4 +44,4 @@ async def test_each_run_has_its_own_account_and_checkpointer() -> None:
         await carry_on(setup, Task("What is 2 + 2?"), saver if number else None, f"run-{number}", parent=account)
     assert [account.spent.calls for account in accounts] == [1, 1]
     assert compiled(Shape(("generator",))).checkpointer is None
-    assert {item.config["configurable"]["thread_id"] for item in saver.list(None)} == {"run-1"}
+    assert {item.config.get("configurable", {})["thread_id"] for item in saver.list(None)} == {"run-1"}

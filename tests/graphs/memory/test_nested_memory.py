@@ -99,4 +99,4 @@ async def test_a_replay_of_nested_runs_shows_them_the_lesson(checkpoint: bool) -
     assert [record.standing.support != () for record in book.state.records.values()] == [True]
     assert result.usage.calls == 5
     if saver is not None:
-        assert {config["configurable"]["thread_id"] for config, *_ in saver.list(None)} == {"r"}
+        assert {config.get("configurable", {})["thread_id"] for config, *_ in saver.list(None)} == {"r"}

@@ -180,7 +180,7 @@ async def test_a_killed_run_pays_nothing_of_a_replay_twice(at: int) -> None:
     (replay,) = replays(result.trace)
     assert not replay.items[0]["success"]
     assert not book.state.records
-    threads = {config["configurable"]["thread_id"] for config, *_ in saver.list(None)}
+    threads = {config.get("configurable", {})["thread_id"] for config, *_ in saver.list(None)}
     assert threads == {"r"}, "what the replay had saved is gone"
 
 
