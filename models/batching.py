@@ -103,8 +103,15 @@ class Batcher(Generic[T, R]):
         try:
             return list(await asyncio.gather(*map(asyncio.wrap_future, futures)))
         finally:
-            for future in futures:
-                future.cancel()
+            if any([future.cancel() for future in futures]):  # all of them
+                self._withdraw()
+
+    def _withdraw(self) -> None:
+        """Let go of what was cancelled: it takes nobody's place in the queue."""
+        with self._changed:
+            kept = [entry for entry in self._queue if not entry.future.cancelled()]
+            self._queue.clear()
+            self._queue.extend(kept)
 
     def close(self, drain: bool = True) -> None:
         """End the thread; what waits is carried out first, or refused where `drain` is false."""

@@ -45,7 +45,7 @@ def pareto_counts(scores: Sequence[Sequence[float]]) -> list[int]:
     return [len(led) if candidate in stays else 0 for candidate, led in enumerate(leads)]
 
 
-def draw(weights: Sequence[float], rng: Random) -> int:
+def draw_one(weights: Sequence[float], rng: Random) -> int:
     """An index with a chance in proportion to its weight; all alike where no weight is above 0.
 
     Raises:

@@ -74,7 +74,7 @@ def in_unit(scores: Sequence[float]) -> list[float]:
     return [(score - least) / (most - least) if most > least else 1.0 for score in scores]
 
 
-def draw(chances: Sequence[float], count: int, rng: Random) -> list[int]:
+def draw_distinct(chances: Sequence[float], count: int, rng: Random) -> list[int]:
     """Distinct options by chance, at most `count`; what has no chance beside others comes after them, in order."""
     left, weights = list(range(len(chances))), list(chances)
     drawn: list[int] = []

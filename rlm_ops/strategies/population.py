@@ -16,7 +16,7 @@ from random import Random
 from reflectree.rlm_ops.formulas.evolution import (
     cluster_chances,
     cluster_temperature,
-    draw,
+    draw_distinct,
     in_unit,
     islands_to_reset,
     length_chances,
@@ -91,9 +91,9 @@ class Island:
             in_unit(values) if normalise else values, cluster_temperature(self.programs, start, period)
         )
         lines = []
-        for number in draw(chances, count, rng):
+        for number in draw_distinct(chances, count, rng):
             members = clusters[number]
-            order = draw(length_chances([program.length for program in members]), count, rng)
+            order = draw_distinct(length_chances([program.length for program in members]), count, rng)
             lines.append([members[position] for position in order])
         first_of_each_first = [program for tier in zip_longest(*lines) for program in tier if program is not None]
         shown = sorted(first_of_each_first[:count], key=lambda program: (program.value, program.node))

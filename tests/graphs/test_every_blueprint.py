@@ -8,7 +8,7 @@ import pytest
 from tests.support.bad_models import BAD, THREADED, Saying, Speaker, good, mixture, reasoned
 from tests.support.engine import value_of
 
-from reflectree.agents.prompts import SOLVE
+from reflectree.agents.prompts import ACT, SOLVE
 from reflectree.graphs import blueprints
 from reflectree.graphs.result import Result
 from reflectree.models.base import Choice, Request
@@ -19,7 +19,14 @@ from reflectree.rlm_ops.trace import Trace
 CAP = 24
 ENDS = {"complete", "confidence", "consensus", "stopped", "budget:calls"}
 UNUSABLE = {
-    "loop": ("repeats itself", "cut at max_tokens", "lists no sub-questions", "holds no action", "neither code nor"),
+    "loop": (
+        "is no command",
+        "repeats itself",
+        "cut at max_tokens",
+        "lists no sub-questions",
+        "holds no action",
+        "neither code nor",
+    ),
     "chinese": ("another language", "lists no sub-questions", "holds no action", "neither code nor"),
     "empty": ("is empty", "proposes nothing"),
     "cut": ("cut at max_tokens", "proposes nothing", "holds no action"),
@@ -78,7 +85,7 @@ def late(saying: Saying) -> Saying:
     """Good where the task is to be solved, bad at critiques, rewrites, merges, comparisons and reflections."""
 
     def say(request: Request) -> Choice | Exception:
-        return good(request) if request.messages[0].content == SOLVE else saying(request)
+        return good(request) if request.messages[0].content in (SOLVE, ACT) else saying(request)
 
     return say
 

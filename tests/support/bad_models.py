@@ -12,6 +12,7 @@ from tests.support.engine import Oracle, digest, require_isolation, search
 from tests.support.toy_world import WIN, toy
 from tests.support.virtual_time import run_virtually
 
+from reflectree.agents.prompts import ACT
 from reflectree.graphs.result import Result
 from reflectree.models.base import Choice, Reply, Request
 from reflectree.rlm_ops.budget import Budget
@@ -40,7 +41,7 @@ _JUNK = (
 
 def good(request: Request) -> Choice:
     """A useful reply to any kind of prompt."""
-    if "You act in an environment" in request.messages[-1].content:
+    if request.messages[0].content == ACT:
         number = digest(request.seed, request.prefill)
         command = (*WIN, "jump")[(number // 7 + request.prefill.count("Action:")) % 5]
         return cut_at_stops(Choice(f"Thought: case {number % 9973}.\nAction: {command}"), request)

@@ -14,7 +14,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.formulas.design import draw
+from reflectree.rlm_ops.formulas.design import draw_one
 from reflectree.rlm_ops.formulas.scores import aflow_mixture
 from reflectree.rlm_ops.strategies.design.base import DesignStrategy, is_alive, measured, tried, value_of
 from reflectree.rlm_ops.structure import ReasoningStructure
@@ -59,7 +59,7 @@ class AFlow(DesignStrategy):
             return []
         rivals = self.rivals(structure, pool)
         chances = aflow_mixture([value_of(structure, node) for node in rivals], self.uniform, self.alpha)
-        parent = rivals[draw(chances, structure.rng("aflow parent"))]
+        parent = rivals[draw_one(chances, structure.rng("aflow parent"))]
         return [Call("refine", (parent,), structure.next_index("refine", (parent,)))]
 
     def rivals(self, structure: ReasoningStructure, pool: list[int]) -> list[int]:

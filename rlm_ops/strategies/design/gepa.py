@@ -18,7 +18,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.formulas.design import draw, pareto_counts
+from reflectree.rlm_ops.formulas.design import draw_one, pareto_counts
 from reflectree.rlm_ops.statistics import paired_bootstrap
 from reflectree.rlm_ops.strategies.design.base import DesignStrategy, best_of, measured
 from reflectree.rlm_ops.structure import ROOT, ReasoningStructure
@@ -129,7 +129,7 @@ class GEPA(DesignStrategy):
         rows = [structure.scores.get((node, ""), (structure.value(node) or 0.0,)) for node in pool]
         if len({len(row) for row in rows}) > 1:  # measured on different examples: nothing to compare one by one
             return best_of(structure, pool)
-        return pool[draw(pareto_counts(rows), structure.rng("gepa parent"))]
+        return pool[draw_one(pareto_counts(rows), structure.rng("gepa parent"))]
 
     def _refused(self, structure: ReasoningStructure, node: int) -> str | None:
         """Why a child is not accepted, or `None`."""

@@ -15,7 +15,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.formulas.design import draw, mipro_trials, tpe_weights
+from reflectree.rlm_ops.formulas.design import draw_one, mipro_trials, tpe_weights
 from reflectree.rlm_ops.strategies.design.base import DesignStrategy, is_alive, measured, tried, value_of
 from reflectree.rlm_ops.structure import ReasoningStructure
 
@@ -83,7 +83,7 @@ class MIPRO(DesignStrategy):
         if not free:
             return None
         weights, rng = [of_i[i] * of_d[d] for i, d in free], structure.rng("mipro")
-        i, d = free[max((draw(weights, rng) for _ in range(DRAWS)), key=weights.__getitem__)]
+        i, d = free[max((draw_one(weights, rng) for _ in range(DRAWS)), key=weights.__getitem__)]
         return instructions[i], demos[d]
 
     def _of(self, structure: ReasoningStructure, pool: list[int], how: str) -> list[int]:

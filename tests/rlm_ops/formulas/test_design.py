@@ -41,12 +41,12 @@ def test_the_front_covers_every_example(scores: list[list[float]]) -> None:
 
 def test_draws_follow_the_weights() -> None:
     rng = Random(0)
-    drawn = [f.draw([0.0, 2.0, 2.0], rng) for _ in range(400)]
+    drawn = [f.draw_one([0.0, 2.0, 2.0], rng) for _ in range(400)]
     assert 0 not in drawn
     assert 150 < drawn.count(1) < 250
-    assert {f.draw([0.0, 0.0], rng) for _ in range(40)} == {0, 1}
+    assert {f.draw_one([0.0, 0.0], rng) for _ in range(40)} == {0, 1}
     with pytest.raises(BadInput):
-        f.draw([], rng)
+        f.draw_one([], rng)
 
 
 @pytest.mark.parametrize(("candidates", "trials"), [(6, 20), (12, 28), (18, 33)])

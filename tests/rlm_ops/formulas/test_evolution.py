@@ -12,7 +12,7 @@ from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.formulas.evolution import (
     cluster_chances,
     cluster_temperature,
-    draw,
+    draw_distinct,
     in_unit,
     islands_to_reset,
     length_chances,
@@ -53,13 +53,13 @@ def test_a_draw_is_of_distinct_options_by_chance() -> None:
     rng = Random(0)
     firsts: Counter[int] = Counter()
     for _ in range(4000):
-        drawn = draw([0.7, 0.2, 0.1], 2, rng)
+        drawn = draw_distinct([0.7, 0.2, 0.1], 2, rng)
         assert len(set(drawn)) == 2
         firsts[drawn[0]] += 1
     assert firsts[0] / 4000 == pytest.approx(0.7, abs=0.03)
-    assert draw([1.0, 0.0, 0.0], 3, rng) == [0, 1, 2], "what has no chance comes last, in order"
-    assert draw([0.5, 0.5], 5, rng) in ([0, 1], [1, 0])
-    assert draw([], 2, rng) == []
+    assert draw_distinct([1.0, 0.0, 0.0], 3, rng) == [0, 1, 2], "what has no chance comes last, in order"
+    assert draw_distinct([0.5, 0.5], 5, rng) in ([0, 1], [1, 0])
+    assert draw_distinct([], 2, rng) == []
 
 
 def test_the_worse_half_of_the_islands_begins_anew() -> None:
