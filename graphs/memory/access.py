@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,15 +71,19 @@ class Memory:
 
 _LEDGER = "_reflectree_ledger"
 """The attribute by which a store that was given to runs knows its ledger, as long as it lives itself."""
+_SLOTTED: dict[int, tuple[BaseStore, Ledger]] = {}
+"""Ledgers of stores that take no attribute, as LangGraph's InMemoryStore: kept, with the store, until the end."""
 
 
 def _ledger_of(store: BaseStore, *, oracle: bool) -> Ledger:
     """The ledger of a store in this process: every run that is given the store goes on with the same."""
-    ledger = getattr(store, _LEDGER, None)
+    _, ledger = _SLOTTED.get(id(store), (store, getattr(store, _LEDGER, None)))
     if not isinstance(ledger, Ledger):
         ledger = open_ledger(None, store=store, oracle=oracle)
-        with contextlib.suppress(AttributeError):  # one with slots begins anew with each run
+        if hasattr(store, "__dict__"):
             setattr(store, _LEDGER, ledger)
+        else:
+            _SLOTTED[id(store)] = (store, ledger)
     ledger.oracle = oracle
     return ledger
 

@@ -67,7 +67,7 @@ class Predictor(Waiting):
         return Score(value, choice.text.strip()[:400], asking.usage)
 
 
-class NearestPredictor:
+class NearestPredictor(Waiting):
     """Predicts from the measured designs that differ least.
 
     Args:
@@ -79,15 +79,6 @@ class NearestPredictor:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-
-    @property
-    def local(self) -> bool:
-        """It reads the structure, which only a call that is carried out is given."""
-        return False
-
-    def score_now(self, path: Path) -> Score:
-        """Not local."""
-        raise TypeError("a prediction needs the structure: await its score")
 
     async def score(self, path: Path, call: Call, run: AgentRun) -> Score:
         """The predicted value.

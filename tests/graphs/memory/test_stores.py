@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore
+from langgraph.store.memory import InMemoryStore
 from tests.graphs.memory.test_remembering import LESSON, REFLECTS, Check, run, say
 from typing_extensions import TypedDict
 
 from reflectree.graphs.memory.access import Memory
 from reflectree.graphs.reasoning import build_graph
 from reflectree.memory import ChromaStore, NumpyStore
+from reflectree.memory.embedders.hashing import HashingEmbeddings
 from reflectree.models.fakes import ScriptedPolicy
 
 INDEX: Any = {"embed": "hashing", "fields": ["text"]}
@@ -109,8 +112,16 @@ async def test_a_store_is_the_index_only_and_what_is_put_into_it_is_never_recall
     assert not began.recalled
 
 
-async def test_runs_that_are_given_one_store_go_on_with_one_memory() -> None:
-    store: BaseStore = NumpyStore(index=INDEX)
+def in_langgraph(index: Any) -> BaseStore:
+    """LangGraph's own store, which takes no attribute."""
+    store = InMemoryStore(index={"dims": 256, "embed": HashingEmbeddings(), "fields": index["fields"]})
+    assert not hasattr(store, "__dict__")
+    return store
+
+
+@pytest.mark.parametrize("make", [NumpyStore, in_langgraph])
+async def test_runs_that_are_given_one_store_go_on_with_one_memory(make: Callable[..., BaseStore]) -> None:
+    store = make(index=INDEX)
     first = await run("How many posts has a fence of 13 gaps?", store)
     second = await run("How many posts has a hedge of 13 gaps?", store)
     assert (first.answer, second.answer) == ("13", "14")
