@@ -14,6 +14,7 @@ import typer
 
 from reflectree.apps import memory_copies
 from reflectree.apps.memory_options import Embedder, Folder, Json, Yes, close, opened
+from reflectree.apps.terminal import many
 
 if TYPE_CHECKING:
     from reflectree.memory.records import Record
@@ -176,7 +177,7 @@ def forget(
     if as_json:
         _print({"forgotten": list(gone)})
     else:
-        typer.echo(f"{len(gone)} records forgotten" + (f": {', '.join(gone)}" if gone else ""))
+        typer.echo(f"{many(len(gone), 'record')} forgotten" + (f": {', '.join(gone)}" if gone else ""))
 
 
 app.command("export")(memory_copies.export_records)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from reflectree.apps.memory_options import Embedder, Folder, Json, Yes, close, must_exist, opened
+from reflectree.apps.terminal import many
 
 
 def export_records(
@@ -25,7 +26,7 @@ def export_records(
     """
     from reflectree.memory.ledger import export
 
-    typer.echo(f"{export(opened(memory), file)} records written to {file}")
+    typer.echo(f"{many(export(opened(memory), file), 'record')} written to {file}")
 
 
 def import_records(
@@ -51,7 +52,7 @@ def import_records(
     if as_json:
         typer.echo(json.dumps({"imported": list(new)}, ensure_ascii=False))
     else:
-        typer.echo(f"{len(new)} new records")
+        typer.echo(many(len(new), "new record"))
 
 
 def snapshot(
@@ -94,7 +95,7 @@ def rollback(
         raise typer.Exit(1)
     book.rollback(ledger, name)
     close(ledger)
-    typer.echo(f"rolled back to {name}: {len(ledger.state.records)} records")
+    typer.echo(f"rolled back to {name}: {many(len(ledger.state.records), 'record')}; what was forgotten stays so")
 
 
 def re_embed(memory: Folder, embedder: Embedder = "embedded") -> None:
@@ -107,4 +108,4 @@ def re_embed(memory: Folder, embedder: Embedder = "embedded") -> None:
     from reflectree.memory import reembed
 
     must_exist(memory)
-    typer.echo(f"{reembed(memory, embedder)} texts embedded by {embedder}")
+    typer.echo(f"{many(reembed(memory, embedder), 'text')} embedded by {embedder}")
