@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reflectree.agents import free_text
 from reflectree.agents.base import AgentRun
 from reflectree.agents.merges import WAYS, Merging
 from reflectree.agents.replies import split_thought, written_program
@@ -99,6 +100,8 @@ def _read(choice: Choice, task: Task) -> tuple[str, str | None]:
     text = split_thought(choice.text)[1]
     if task.form == "code":
         return text.strip(), written_program(text)
+    if task.form == "text":
+        return text.strip(), free_text.stated(text)
     text = cut_at_answer(text)
     return text.strip(), extract_answer(text)
 
@@ -110,11 +113,16 @@ def _merge_problem(choice: Choice, task: Task, proposes: bool = False) -> str | 
     if choice.finish == "filter":
         return "the merge was refused by the provider's filter"
     read, answer = _read(choice, task)
-    if choice.finish == "length" and (answer is None if task.form == "code" else cut_at_answer(text) == text):
+    if choice.finish == "length" and _is_cut(text, answer, task):
         return "the merge was cut at max_tokens"
     if proposes and answer is None:
         return "the reply states no candidate"
     return problem_with(read, question=task.question)
+
+
+def _is_cut(text: str, answer: str | None, task: Task) -> bool:
+    """Whether a merge that ended at the most tokens lacks a part: of free text nobody knows where it would end."""
+    return {"code": answer is None, "text": True, "line": cut_at_answer(text) == text}[task.form]
 
 
 def _failed(call: Call, reason: str, usage: Usage = NO_USAGE) -> Failed:

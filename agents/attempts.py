@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from reflectree.agents.replies import CUT, Draft, Reading, awaits_end, led, split_thought, written_program
+from reflectree.agents import free_text
+from reflectree.agents.replies import (
+    CUT,
+    Draft,
+    Reading,
+    awaits_end,
+    last_lines,
+    led,
+    split_thought,
+    written_program,
+)
 from reflectree.agents.sampling import Plan
 from reflectree.models.base import Choice, Request
 from reflectree.models.calling import Outcome
@@ -26,6 +36,8 @@ from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 LEAST_PRIOR = 1e-12
 """No step is impossible once it was sampled."""
+Wanted = Callable[[str], str | None]
+"""Says what is wrong with the form of an answer, or `None`."""
 _SENTENCE = 3
 """Words from which on saying the last step again is no move that is made twice."""
 _TAIL = 1000
@@ -44,13 +56,14 @@ class Attempt:
         after: The node after whose path the step is read, where it is not the parent.
     """
 
-    __slots__ = ("_readings", "after", "before", "last", "lead", "path", "plan")
+    __slots__ = ("_readings", "after", "before", "last", "lead", "path", "plan", "wanted")
 
     def __init__(
         self, plan: Plan, path: Path, before: str = "", lead: str = "", *, last: bool = False, after: int = -1
     ) -> None:
         self.plan, self.path, self.before, self.lead = plan, path, before, lead
         self.last, self.after = last, after
+        self.wanted: Wanted | None = None
         self._readings: dict[int, tuple[Reading, str]] = {}
 
     @property
@@ -73,15 +86,21 @@ class Attempt:
             return "the reply is empty" + (": hidden reasoning used up max_tokens" if draft.cut else "")
         if choice.finish == "filter":
             return "the reply was refused by the provider's filter"
-        reading = self.plan.read(draft)
+        reading = (self.plan.read_free if self.path.task.form == "text" else self.plan.read)(draft)
         if isinstance(reading, str):
             return f"{CUT} at max_tokens={self.plan.settings.max_tokens}" if reading is CUT else reading
         if program and reading.answer is None and self.plan.prompt in ("solve", "answer"):
             reading = reading._replace(answer=written_program(self.before + reading.text))
-        problem = self.misbehaves(reading)
+        problem = self.misbehaves(reading) or self.unwanted(reading)
         if problem is None:
             self._readings[id(choice)] = reading, choice.reasoning or thought
         return problem
+
+    def unwanted(self, reading: Reading) -> str | None:
+        """What is wrong with the form of an answer that is whole, where the caller wants a certain one."""
+        if self.wanted is None or reading.answer is None or reading.begun:
+            return None
+        return self.wanted(reading.answer)
 
     def _commands(self) -> tuple[str, ...]:
         """The commands that an environment listed last."""
@@ -90,6 +109,8 @@ class Attempt:
     def misbehaves(self, reading: Reading) -> str | None:
         """What is wrong with the text of a step, in one line: a loop, another language, the last step again."""
         question, text, steps = self.path.task.question, reading.text, self.path.steps
+        if self.path.task.form == "text":
+            question = ""  # a reply may be wanted in another language than the task's
         if self.plan.granularity == "token":
             return problem_with((self.before + text)[-_TAIL:], question=question)
         says_again = self.plan.prompt != "answer" and steps and text.count(" ") >= _SENTENCE - 1
@@ -115,6 +136,22 @@ class Attempt:
             self.lead = "" if plan.strips else delimiter
             return replace(request, prefill=self.before + delimiter)
         return request
+
+    def begun(self, choice: Choice) -> str | None:
+        """The assistant's turn up to where a sample's answer was cut by what ends a step; `None` where it is whole."""
+        reading, _ = self._readings.get(id(choice), (None, ""))
+        return self.before + reading.text if reading is not None and reading.begun else None
+
+    def completed(self, choice: Choice, rest: str) -> str | None:
+        """Take in the rest of a sample's answer; what is wrong with the whole, or `None`."""
+        reading, thought = self._readings[id(choice)]
+        text = reading.text + split_thought(rest)[1].rstrip()
+        answer = free_text.stated(last_lines(self.before) + text)
+        if answer is None:
+            return "the answer is empty"
+        whole = Reading(text, answer)
+        self._readings[id(choice)] = whole, thought
+        return self.misbehaves(whole) or self.unwanted(whole)
 
     def events(self, calls: Sequence[Call], outcome: Outcome) -> list[Event]:
         """One event a call; the bill stands on the first."""
@@ -201,8 +238,10 @@ class Proposals(Attempt):
         return None
 
     def _read(self, item: str) -> Reading | str:
-        reading = self.plan.read(Draft(item))
-        return (self.misbehaves(reading) or reading) if isinstance(reading, Reading) else reading
+        reading = (self.plan.read_free if self.path.task.form == "text" else self.plan.read)(Draft(item))
+        return (
+            (self.misbehaves(reading) or self.unwanted(reading) or reading) if isinstance(reading, Reading) else reading
+        )
 
     def events(self, calls: Sequence[Call], outcome: Outcome) -> list[Event]:
         """One event a call; calls beyond the proposals fail."""

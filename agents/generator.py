@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reflectree.agents import prompts
-from reflectree.agents.attempts import Attempt, Proposals, failed
+from reflectree.agents.attempts import Attempt, Proposals, Wanted, failed
 from reflectree.agents.base import AgentRun
+from reflectree.agents.completing import whole_answers
 from reflectree.agents.nested import NestedRuns
 from reflectree.agents.replies import Reading
 from reflectree.agents.sampling import Plan, next_subquestion, same_subquestion
@@ -41,6 +42,7 @@ class Generator:
         models: The models by role; `policy` takes every role nobody else has.
         nested: What carries out nested runs.
         tools: What *act* steps may call: one line of description by name.
+        wanted: Says what is wrong with the form of an answer. Such a reply is asked for once more, and then fails.
 
     Raises:
         BadInput: A variant is a nested run, and nothing carries those out.
@@ -57,10 +59,12 @@ class Generator:
         models: Mapping[str, PolicyModel],
         nested: NestedRuns | None = None,
         tools: Mapping[str, str] | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
         self.models = models
         self.nested = nested
         self.tools = tools or {}
+        self.wanted = wanted
         self._plain = Plan(settings, granularity)
         self._plans = {how: Plan(settings.variant(how), granularity) for how in settings.variants}
         self._task: Task | None = None
@@ -108,6 +112,8 @@ class Generator:
             return [
                 failed(call, str(error), bill if position == 0 else NO_USAGE) for position, call in enumerate(calls)
             ]
+        if attempt.path.task.form == "text":
+            outcome = await whole_answers(attempt, request, outcome, run.caller(plan.settings.model))
         return attempt.events(calls, outcome)
 
     def act(self, call: Call, run: AgentRun) -> Event:
@@ -122,6 +128,7 @@ class Generator:
         able = self.model(plan.settings.model).capabilities
         node = first.nodes[0]
         attempt = self._attempt(plan, structure, calls, prefills=able.prefill)
+        attempt.wanted = self.wanted
         if plan.prompt == "propose":
             ask = plan.ask.replace("{count}", str(len(calls)))
             there = [structure.steps[child].text for child in structure.children[node]]

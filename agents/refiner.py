@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from reflectree.agents import free_text
 from reflectree.agents.base import AgentRun
 from reflectree.agents.feedback import Feedback, Sources
 from reflectree.agents.prompts.refining import rewriting
@@ -99,18 +100,22 @@ class Refiner:
         step = run.structure.steps[node]
         whole, question = step.granularity == "solution", run.structure.task.question
         program = whole and run.structure.task.form == "code"
+        free = run.structure.task.form == "text"
         request = Request(
             rewriting(run.structure.path(node), settings.prompt, feedback.words, settings.instruction),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
-            stop=() if whole else (self.delimiter,),
+            # an answer of several lines is a step, too
+            stop=() if whole or (free and step.answer is not None) else (self.delimiter,),
             seed=call.seed(run.seed),
             timeout=settings.timeout,
         )
         try:
             outcome = await run.caller(settings.model).call(
                 request,
-                lambda choice: self._problem(choice, whole, question, program=program),
+                lambda choice: (
+                    _free_problem(choice) if free else self._problem(choice, whole, question, program=program)
+                ),
                 lambda again, choice: self._again(again, choice),
             )
         except (BudgetRefused, ModelError) as error:
@@ -131,6 +136,11 @@ class Refiner:
         if step.granularity == "solution" and run.structure.task.form == "code":
             answer = written_program(text)
             same = answer is not None and step.answer is not None and answer.split() == step.answer.split()
+        elif run.structure.task.form == "text":
+            answer = free_text.stated(text)
+            if answer is None and step.answer is not None:
+                answer = free_text.tidy(text)  # it stands in an answer's place
+            same = text.split() == step.text.split()
         else:
             text = cut_at_answer(text if step.granularity == "solution" else text.partition(self.delimiter)[0]).strip()
             answer, same = extract_answer(text), text.split() == step.text.split()
@@ -176,6 +186,16 @@ class Refiner:
         if request.stop and choice.finish == "stop" and not choice.text.strip():
             return replace(request, prefill=request.prefill + self.delimiter)
         return request
+
+
+def _free_problem(choice: Choice) -> str | None:
+    """What is wrong with a rewrite of free text, or `None`."""
+    text = split_thought(choice.text)[1].strip()
+    if choice.finish == "filter":
+        return "the rewrite was refused by the provider's filter"
+    if choice.finish == "length":
+        return "the rewrite was cut at max_tokens"
+    return problem_with(text, question="") if text else "the rewrite is empty"
 
 
 def check_refine(

@@ -42,10 +42,14 @@ class Draft(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A step that was read from a reply: its text, and the answer it gives, if it does."""
+    """A step that was read from a reply: its text, and the answer it gives, if it does.
+
+    `begun` marks an answer of which only the beginning is there: what ends a step has cut it.
+    """
 
     text: str
     answer: str | None = None
+    begun: bool = False
 
 
 Reader = Callable[[Draft], Reading | str]
@@ -90,7 +94,7 @@ def written_program(text: str) -> str | None:
 
 def read_tokens(draft: Draft) -> Reading | str:
     """A mini-step of a few tokens: being cut is its nature, and an answer is whole once its line is ended."""
-    begun = _last_lines(draft.before)
+    begun = last_lines(draft.before)
     whole = begun + draft.text
     until = cut_at_answer(whole)
     answer = extract_answer(until)
@@ -100,14 +104,14 @@ def read_tokens(draft: Draft) -> Reading | str:
     return Reading(until[len(begun) :] or head + newline, answer)
 
 
-def _last_lines(text: str) -> str:
+def last_lines(text: str) -> str:
     """The end of a path, from the beginning of a line: an answer that was whole before would have ended it."""
     return text[text.rfind("\n", 0, max(0, len(text) - ANSWER_ROOM)) + 1 :]
 
 
 def awaits_end(draft: Draft) -> bool:
     """Whether the steps before give an answer of which only the end of its line was missing."""
-    return (not draft.cut or "\n" in draft.text) and extract_answer(_last_lines(draft.before)) is not None
+    return (not draft.cut or "\n" in draft.text) and extract_answer(last_lines(draft.before)) is not None
 
 
 def read_preparation(draft: Draft) -> Reading | str:

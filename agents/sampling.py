@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reflectree.agents import prompts
+from reflectree.agents import free_text, prompts
 from reflectree.agents.prompts.solving import REPLY, SUBQUESTION
 from reflectree.agents.replies import READERS, Reader, read_tokens
 from reflectree.models.base import Capabilities, Message, Request
@@ -40,6 +40,7 @@ class Plan:
         varied: Whether calls differ by their index, so that not all of them can share a request.
         shown: Whether the path is shown in the user turn rather than continued.
         read: Reads a reply.
+        read_free: Reads a reply where answers are free text.
         strips: Whether white space around a step is no part of it.
     """
 
@@ -49,6 +50,7 @@ class Plan:
         "granularity",
         "prompt",
         "read",
+        "read_free",
         "settings",
         "shown",
         "stop",
@@ -69,6 +71,7 @@ class Plan:
         self.stop = (delimiter,) if by_step else _STOPS.get(prompt, ())
         self.strips = not tokens and not (by_step and delimiter.strip())
         self.read: Reader = read_tokens if tokens else READERS[prompt]
+        self.read_free: Reader = free_text.reader_of(prompt, self.granularity, self.read)
         self.ask = "\n\n".join(filter(None, (settings.instruction, prompts.ASKS[_ASKED_AS.get(prompt, prompt)])))
         self.shown = prompt in _SHOWN
         self.alone = settings.nested is not None

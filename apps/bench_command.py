@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reflectree.apps.bench_progress import Show, say_interrupted
+from reflectree.apps.bench_progress import Show, say_interrupted, say_paused
 from reflectree.apps.run_options import (
     ApiKeyEnv,
     BaseUrl,
@@ -82,9 +83,28 @@ def bench(
             "--memory", metavar="FOLDER", help="Every run recalls from this memory; nothing is written into it."
         ),
     ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="N", help="Most tokens of the whole benchmark (pauses).")
+    ] = None,
+    max_usd: Annotated[
+        float | None, typer.Option("--max-usd", metavar="X", help="Most dollars of the whole benchmark (pauses).")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option("--ray", metavar="ADDRESS|local", help="Spread the runs over a Ray cluster.")
+    ] = None,
+    ray_workers: Annotated[
+        int | None, typer.Option("--ray-workers", metavar="N", min=1, help="Workers there, a run at a time each (2).")
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option("--out", "-o", metavar="FILE", help="Keep outcomes here; what it holds is not run again."),
+    ] = None,
+    traces: Annotated[
+        str | None, typer.Option("--traces", metavar="FOLDER", help="Save each run's trace as BLUEPRINT/TASK.jsonl.")
+    ] = None,
+    plots: Annotated[
+        list[Path] | None,
+        typer.Option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .html. Repeatable."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -102,14 +122,21 @@ def bench(
 
         reflectree bench "reasoning_gym:chain_sum?examples=3" -t 2000 -n 20 -s operators.generate.max_tokens=64
 
-    Exit codes: 0 done, 2 bad input, 3 no answer to any task, 4 model unreachable, 130 interrupted and kept.
+        reflectree bench tasks.jsonl -t 8000 -m vllm/my-model --ray auto --ray-workers 16 -o mine.jsonl --plot mine.svg
+
+    Exit codes: 0 done, 2 bad input, 3 no answer to any task, or paused by a cap, 4 model unreachable, 130 interrupted
+    and kept.
     """  # fmt: skip
     from reflectree.apps import asking, inputs
+    from reflectree.apps import plots as plotting
     from reflectree.apps.terminal import console
     from reflectree.graphs.benching import bench as run_bench
     from reflectree.graphs.benching import report as report_of
     from reflectree.graphs.tasksets import load_taskset
+    from reflectree.rlm_ops.budget import Budget
 
+    for plot in plots or ():  # refused before anything is paid
+        plotting.check(plot)
     options = asking.RunOptions(
         model=model, base_url=base_url, api_key_env=api_key_env, price=inputs.read_price(price), judge=judge,
         roles=inputs.read_roles(roles or ()), tools=tuple(tools or ()), evaluator=evaluator, value_model=value_model,
@@ -117,7 +144,7 @@ def bench(
     )  # fmt: skip
     plans = choose(blueprints, settings or ())
     values = options.values()
-    scorer = options.evaluator_function() if values is None else values
+    scorer = options.evaluator_function() if values is None else values if ray is None else _located(value_model)
     tasks = load_taskset(taskset, limit=limit, seed=seed)
     show = Show(len(tasks), [plan.name for plan in plans], quiet)
     try:
@@ -126,7 +153,7 @@ def bench(
                 tasks,
                 plans,
                 tokens=budget_tokens,
-                policy=_policy(options, show),
+                policy=_policy(options, show) if ray is None else words_of(options),
                 close=True,
                 evaluator=scorer,
                 evaluator_name=evaluator or value_model or "",
@@ -137,8 +164,13 @@ def bench(
                 seed=seed,
                 concurrency=concurrency,
                 out=out,
+                cap=Budget(tokens=max_tokens, usd=max_usd),
+                traces=traces,
+                ray=ray,
+                ray_workers=ray_workers,
                 on_begin=show.begin,
                 on_outcome=show.outcome,
+                on_note=show.note,
             )
     except KeyboardInterrupt:
         if show.file is None:
@@ -148,7 +180,13 @@ def bench(
         _print(found, as_json, console())
         raise typer.Exit(INTERRUPTED) from None
     _print(found, as_json, console())
-    raise typer.Exit(DONE if any(outcome.answer is not None for outcome in found.outcomes) else NO_ANSWER)
+    if found.n:
+        for plot in plots or ():
+            plotting.draw(found, plot)
+    if found.paused:
+        say_paused(found, out)
+    answered = any(outcome.answer is not None for outcome in found.outcomes)
+    raise typer.Exit(DONE if answered and not found.paused else NO_ANSWER)
 
 
 @contextlib.contextmanager
@@ -206,6 +244,25 @@ def _has(plan: Blueprint, path: str) -> bool:
             return False
         place = place[key]
     return True
+
+
+def words_of(options: RunOptions) -> Any:
+    """The model in words, for workers that build their own."""
+    from reflectree.models.words import ModelWords
+
+    return ModelWords(
+        name=options.model or ("" if options.base_url else "embedded"),
+        base_url=options.base_url,
+        api_key_env=options.api_key_env,
+        price=options.price,
+    )
+
+
+def _located(value_model: str | None) -> str:
+    """A value model's name that means the same wherever a worker's folder is."""
+    from reflectree.models.resolve_values import located
+
+    return str(located(value_model or "", os.getcwd()))
 
 
 def _policy(options: RunOptions, show: Show) -> Any:

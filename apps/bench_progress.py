@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reflectree.graphs.benching import BenchFile, Outcome
+    from reflectree.graphs.benching import BenchFile, Outcome, Report
     from reflectree.graphs.result import Result
 
 
@@ -26,6 +27,7 @@ class Show:
     quiet: bool
     file: BenchFile | None = None
     right: dict[str, int] = field(default_factory=dict)
+    _by_task: Counter[str] = field(default_factory=Counter)
     _bar: Any = None
     _row: Any = None
 
@@ -72,12 +74,19 @@ class Show:
     def outcome(self, outcome: Outcome, result: Result) -> None:
         """One run has ended."""
         self._count(outcome)
-        if not self.quiet and self._bar is None and self.file is not None and outcome.blueprint == self.names[-1]:
+        if self._bar is None and self._by_task[outcome.task] == len(self.names):
+            whole = sum(count == len(self.names) for count in self._by_task.values())
+            self.note(f"{whole}/{self.tasks} {self._score()}")
+
+    def note(self, said: str) -> None:
+        """Something happened that a user may want to know."""
+        if not self.quiet:
             from reflectree.apps.terminal import note
 
-            note(f"{len(self.file.done) // len(self.names)}/{self.tasks} {self._score()}")
+            note(said)
 
     def _count(self, outcome: Outcome) -> None:
+        self._by_task[outcome.task] += 1
         self.right[outcome.blueprint] = self.right.get(outcome.blueprint, 0) + (outcome.correct is True)
         if self._bar is not None:
             self._bar.update(self._row, advance=1, description=self._score())
@@ -94,3 +103,13 @@ def say_interrupted(file: BenchFile, out: str | None) -> None:
         note("interrupted; nothing is kept without --out FILE")
     else:
         note(f"interrupted; {many(len(file.done), 'run')} kept in {shlex.quote(out)}: the same command goes on")
+
+
+def say_paused(found: Report, out: str | None) -> None:
+    """Say which cap keeps further runs from beginning, and how to go on."""
+    from reflectree.apps.terminal import many, note
+
+    wanted = found.settings.tasks * len(found.settings.blueprints)
+    left = many(wanted - len(found.outcomes), "run")
+    kept = "the same command with a higher one goes on" if out else "nothing is kept without --out FILE"
+    note(f"paused by the cap on {found.paused}, {left} left: {kept}")

@@ -22,11 +22,15 @@ from reflectree.apps import (
     doctor,
     listing,
     loop_command,
+    mcp_command,
     memory_command,
+    plot_command,
+    serve_command,
     solving,
     traces,
     train_command,
     value_server,
+    view_command,
     worlds,
 )
 from reflectree.apps.terminal import complain
@@ -48,11 +52,15 @@ app.add_typer(memory_command.app, name="memory")
 app.command()(train_command.train)
 app.command()(loop_command.loop)
 app.add_typer(traces.app, name="trace")
+app.command()(view_command.view)
+app.command()(plot_command.plot)
 app.add_typer(listing.app, name="blueprints")
 app.command()(listing.tasksets)
 app.command("design-search")(design_search_command.design_search)
 app.command()(worlds.environments)
 app.command()(worlds.problems)
+app.command()(serve_command.serve)
+app.command()(mcp_command.mcp)
 app.command()(value_server.value_server)
 app.command()(doctor.doctor)
 

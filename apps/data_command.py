@@ -178,6 +178,7 @@ def generate(
                 ray_workers=ray_workers,
                 on_begin=show.begin,
                 on_run=show.run,
+                on_note=show.note,
             )
     except KeyboardInterrupt:
         if show.session is None:

@@ -65,6 +65,11 @@ class Show:
         self._right += entry.correct is True
         self._step(f"right so far: {self._right}")
 
+    def note(self, said: str) -> None:
+        """Something happened that a user may want to know."""
+        if not self._quiet:
+            note(said)
+
     def trace(self, path: Path, samples: int) -> None:
         """One trace was labelled."""
         self._step(f"{one_line(path.stem, 40)}: {many(samples, 'sample')}")

@@ -60,6 +60,11 @@ class Drawing:
         self._sizes, self._bests = self._measure()
         self._shown = self._choose(limits)
 
+    @property
+    def shown(self) -> frozenset[int]:
+        """The steps that are drawn: always a connected tree, at least the answer's path."""
+        return frozenset(self._shown)
+
     def lines(self) -> Iterator[Text]:
         """The tree, one line a step; the root's line is the caller's."""
         if not len(self._structure):

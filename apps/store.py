@@ -21,6 +21,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from reflectree.graphs.checkpoint import InlineSqliteSaver, forget, open_saver, recollect, remember, run_lock
+from reflectree.graphs.postgres import is_url, shown
 from reflectree.graphs.run import asaved_trace
 from reflectree.rlm_ops.blueprint import nearest
 from reflectree.rlm_ops.errors import BadInput
@@ -113,6 +114,7 @@ def existing_path(run_id: str, checkpoint: str | None) -> Path:
     Raises:
         BadInput: It is not there; the message names the runs that are.
     """
+    _refuse_address(checkpoint)
     path = default_path(run_id) if checkpoint is None else Path(checkpoint)
     if path.exists():
         return path
@@ -132,6 +134,7 @@ def open_place(run_id: str, checkpoint: str | None) -> Iterator[Place]:
         BadInput: The file cannot be written.
         TraceError: It is of another version.
     """
+    _refuse_address(checkpoint)
     path = default_path(run_id) if checkpoint is None else Path(checkpoint)
     if checkpoint is None:
         try:
@@ -148,6 +151,19 @@ def open_place(run_id: str, checkpoint: str | None) -> Iterator[Place]:
         finally:
             if place is not None and place.gone:
                 _unlink(path)
+
+
+def _refuse_address(checkpoint: str | None) -> None:
+    """Refuse the address of a database, which would be read as a path.
+
+    Raises:
+        BadInput: It is one.
+    """
+    if is_url(checkpoint):
+        raise BadInput(
+            f"{shown(str(checkpoint))} is a database, and the command line keeps its runs in files: give a path; "
+            "reflectree serve, and rt.solve(checkpoint=...) in Python, take the address"
+        )
 
 
 def check_trace_path(path: str | None) -> None:

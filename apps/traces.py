@@ -1,4 +1,4 @@
-"""`reflectree trace show|stats|verify FILE`: what happened in a run, read from its trace and from nothing else."""
+"""`reflectree trace show|stats|verify|journey|export FILE`: what happened in a run, from its trace and nothing else."""
 
 from __future__ import annotations
 
@@ -119,6 +119,57 @@ def journey(
     if not 0 < goal < len(structure):
         raise BadInput(f"there is no way to tell: {'no such node' if node else 'the run has no answer'}; give --node")
     typer.echo(clean(told(journey_to(structure, goal, failures))))
+
+
+@app.command()
+def export(
+    file: File,
+    form: Annotated[
+        str, typer.Option("--format", "-f", metavar="mermaid|graphviz|json", help="What it is written as.")
+    ] = "mermaid",
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; stdout if not given.")
+    ] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option("--nodes", "-n", min=1, help="Most steps, the most visited first (mermaid 100, graphviz 500)."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Every step.")] = False,
+    inside: Annotated[
+        int | None, typer.Option("--inside", "-i", min=1, help="Export the nested run of this node.")
+    ] = None,
+) -> None:
+    """Write the structure as a graph for other tools: a picture of it, or its nodes and links.
+
+    Mermaid is drawn by GitHub, GitLab and many notebooks, DOT by Graphviz. JSON holds whole texts, for networkx
+    (node_link_graph(data, edges="links")) and d3.
+
+    Try:
+
+        reflectree trace export run.jsonl --format graphviz -o run.dot
+    """
+    from reflectree.apps.exporting import FORMATS, Graph
+    from reflectree.apps.terminal import many, note
+    from reflectree.rlm_ops.errors import BadInput
+
+    if form not in FORMATS:
+        raise BadInput(f"--format {form!r}: write {', '.join(FORMATS)}")
+    write, most = FORMATS[form]
+    trace, structure = _load(file)
+    if inside is not None:
+        trace, structure = _nested(structure, inside)
+    graph = Graph(trace, structure, None if everything else nodes or most)
+    text = write(graph)
+    if graph.left_out:
+        note(f"{many(graph.left_out, 'step')} left out: --nodes N shows more, --all every one")
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with open(output, "w", encoding="utf-8") as target:
+            target.write(text)
+    except OSError as error:
+        raise BadInput(f"cannot write {output}: {error.strerror}; choose another file") from error
 
 
 def _nested(structure: ReasoningStructure, node: int) -> tuple[Trace, ReasoningStructure]:

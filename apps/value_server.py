@@ -178,12 +178,14 @@ def value_server(
     if api_key_env and not key:
         raise BadInput(f"the environment variable {api_key_env} is not set: put the key in it, or leave it out")
 
+    from reflectree.models.http.limits import check_exposure
+    from reflectree.models.http.running import bind
     from reflectree.models.serving.engine import MAX_BATCH_TOKENS, MAX_QUEUE, ScoringEngine
-    from reflectree.models.serving.limits import Limits, check_exposure
-    from reflectree.models.serving.run import bind, serve
+    from reflectree.models.serving.limits import Limits
+    from reflectree.models.serving.run import serve
     from reflectree.models.serving.service import STEP_TAG, Service
 
-    check_exposure(host, key, insecure)
+    check_exposure(host, bool(key), insecure)
     with closing(bind(host, port)) as sock:  # before the model is loaded: that a port is in use is known at once
         given = {
             "kind": kind,

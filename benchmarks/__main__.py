@@ -12,7 +12,7 @@ from benchmarks.report import Row, load, table, write
 
 FIGURES = (
     "wall", "cpu", "strategies", "adaptive", "sqlite", "faults", "kill", "ideal", "peers",
-    "prefix", "value_server", "memory", "discovery",
+    "prefix", "value_server", "memory", "discovery", "endpoint",
 )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
     python -m benchmarks.discovery                                  # the scripted proposer, all problems, five seeds
     python -m benchmarks.discovery --quick                          # a look: two seeds, fewer evaluations
-    python -m benchmarks.discovery --policy embedded --seconds 300  # the embedded model on linear regression
 
 Each problem runs under the blueprint that suits it. The scripted proposer is no model: it varies the best candidates
 that a prompt shows, so its rows say that the loop works and what blind variation reaches. A figure is a logarithm or a
@@ -28,7 +27,7 @@ from reflectree.graphs.discovery.base import Problem
 from reflectree.graphs.discovery.linear_regression import LinearRegression
 from reflectree.graphs.discovery.symbolic import EXACT, Symbolic
 from reflectree.graphs.discovery.tsp import Tsp
-from reflectree.models.resolve import policy as resolve_policy
+from reflectree.graphs.embodied.reaction import ReactionProblem
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.extras import require
 from reflectree.rlm_ops.statistics import Interval
@@ -43,8 +42,9 @@ FIGURES = {
     "linear-regression": "log10 of loss over the optimum's",
     "tsp": "gap to the optimum",
     "symbolic": "log10 of NMSE",
+    "reaction": "yield short of 100 %",
 }
-_UNMEASURED = 6.0
+UNMEASURED = 6.0
 """The figure before anything valid was found, and the largest shown."""
 
 
@@ -76,28 +76,9 @@ def measure(quick: bool) -> list[Row]:
     return rows
 
 
-def embedded(quick: bool, seconds: float = 300.0) -> list[Row]:
-    """The embedded model on linear regression, in so many seconds for all seeds together."""
-    seeds = 1 if quick else 3
-    runs = asyncio.run(_embedded(seeds, seconds / seeds))
-    return rows_of("linear-regression", [run for run in runs if run.search], "embedded")
-
-
 async def scripted(given: Problem, seed: int, evaluations: int) -> Curves:
     """One run of the scripted proposer."""
     return await curves(given, scripted_proposer(given), seed, evaluations, Budget())
-
-
-async def _embedded(seeds: int, seconds: float) -> list[Curves]:
-    policy = resolve_policy("embedded")
-    evaluations = EVALUATIONS["linear-regression"]
-    try:
-        return [
-            await curves(problem(f"linear-regression/{seed}"), policy, seed, evaluations, Budget(seconds=seconds))
-            for seed in range(seeds)
-        ]
-    finally:
-        await policy.aclose()
 
 
 async def curves(given: Problem, policy: Any, seed: int, evaluations: int, budget: Budget) -> Curves:
@@ -128,19 +109,21 @@ def figure(given: Problem, objective: float) -> float:
     """An objective as a figure of which lower is better, and which may be averaged over seeds and instances.
 
     Linear regression: log10 of the loss over the closed form's. Tours: the gap to the optimum. Laws: log10 of the mean
-    squared error over the variance, -12 for a perfect fit.
+    squared error over the variance, -12 for a perfect fit. Reactions: the yield short of 100 %.
     """
     if not math.isfinite(objective):
-        return _UNMEASURED
+        return UNMEASURED if given.sense == "min" or isinstance(given, Symbolic) else 100.0
+    if isinstance(given, ReactionProblem):
+        return 100.0 - objective
     if isinstance(given, LinearRegression):
-        return min(_UNMEASURED, math.log10(objective / given.loss(*given.optimum)))
+        return min(UNMEASURED, math.log10(objective / given.loss(*given.optimum)))
     if isinstance(given, Tsp):
         optimum = given.optimum()
         assert optimum is not None
         return objective / optimum - 1
     assert isinstance(given, Symbolic)
     nmse = -objective / float(given.train.target.var())
-    return min(_UNMEASURED, math.log10(max(nmse, EXACT)))
+    return min(UNMEASURED, math.log10(max(nmse, EXACT)))
 
 
 def rows_of(name: str, runs: Sequence[Curves], proposer: str) -> list[Row]:
@@ -197,13 +180,11 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
 def main() -> int:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.discovery", description=__doc__)
-    parser.add_argument("--policy", choices=("scripted", "embedded"), default="scripted", help="who proposes")
-    parser.add_argument("--seconds", type=float, default=300.0, help="for all runs of the embedded model together")
     parser.add_argument("--quick", action="store_true", help="fewer seeds and evaluations: a look, not a measurement")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write everything measured to this JSON file")
     options = parser.parse_args()
     loads = [load()]
-    rows = embedded(options.quick, options.seconds) if options.policy == "embedded" else measure(options.quick)
+    rows = measure(options.quick)
     loads.append(load())
     if options.out:
         write(options.out, rows, loads, options.quick)

@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
+from reflectree.graphs.adapters.telemetry import labels
 from reflectree.graphs.people import NOBODY
 from reflectree.graphs.reasoning import assemble
 from reflectree.graphs.result import Result
@@ -55,7 +56,7 @@ async def carry_on(
     shape, work, live = assemble(setup, saver=saver, thread=run_id, parent=parent)
     graph = compiled(shape) if saver is None else compiled(shape).copy({"checkpointer": saver})
     config: RunnableConfig = {
-        "run_name": f"reflectree:{setup.blueprint.name}",
+        **labels(setup),
         "recursion_limit": RECURSION_LIMIT,
         "configurable": {"thread_id": run_id},
     }

@@ -1,4 +1,4 @@
-"""Where runs are saved: SQLite through LangGraph's saver, one process a run.
+"""Where runs are saved: SQLite or Postgres through LangGraph's savers, one process a run.
 
 LangGraph's `AsyncSqliteSaver` hands every statement to a thread. A search commits thousands of small supersteps, and
 the hand-over costs three times the commit, so this saver commits where it stands. The file is the same: either
@@ -18,7 +18,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from reflectree.rlm_ops.errors import BadInput, RunLocked, TraceError
@@ -150,3 +156,31 @@ def run_lock(path: str | os.PathLike[str], run_id: str) -> Iterator[None]:
     finally:
         file.unlink(missing_ok=True)
         lock.release()
+
+
+@contextlib.asynccontextmanager
+async def held_saver(
+    checkpoint: str | os.PathLike[str] | BaseCheckpointSaver[Any] | None, run_id: str
+) -> AsyncIterator[BaseCheckpointSaver[Any] | None]:
+    """The saver that a checkpoint stands for, with the run held for this process; a saver is taken as it is.
+
+    Args:
+        checkpoint: A SQLite file, the address of a Postgres database (`postgresql://...`), a saver, or nothing.
+        run_id: The run.
+
+    Raises:
+        RunLocked: Another process, or another call in this one, holds the run.
+        BadInput: The file or the database cannot be used.
+        TraceError: It was written by another version.
+    """
+    if checkpoint is None or isinstance(checkpoint, BaseCheckpointSaver):
+        yield checkpoint
+        return
+    from reflectree.graphs.postgres import is_url, open_postgres
+
+    if is_url(checkpoint):
+        async with open_postgres(str(checkpoint)) as place, place.lock(run_id):
+            yield place.saver()
+        return
+    with run_lock(checkpoint, run_id), open_saver(checkpoint) as saver:
+        yield saver

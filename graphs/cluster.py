@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,12 @@ async def _listens(address: str) -> None:
 def _connect(ray: Any, address: str | None, workers: int) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if address is None:
-        # the package as it is here, wherever this process found it
-        root = str(Path(__file__).parents[2])
-        paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        # the package as it is here, wherever this process found it, and where the user's own functions are found
+        own = [path for path in sys.path if path and not path.startswith((sys.prefix, sys.base_prefix))]
+        paths = os.pathsep.join(dict.fromkeys([str(Path(__file__).parents[2]), *own]))
         options |= {"num_cpus": workers, "include_dashboard": False, "runtime_env": {"env_vars": {"PYTHONPATH": paths}}}
-    ray.init(address=address, **options)
+    # never `None`: with that Ray looks for a cluster that runs on this machine, or once did
+    ray.init(address=address or LOCAL, **options)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from reflectree.agents import evaluators
 from reflectree.agents.acting import Worlds
 from reflectree.agents.asking import Person
+from reflectree.agents.attempts import Wanted
 from reflectree.agents.base import Agent
 from reflectree.agents.evaluators.base import Evaluator
 from reflectree.agents.refiner import check_refine
@@ -55,6 +56,7 @@ def prepare(
     environment: Any = None,
     person: Person | None = None,
     safety: Any = None,
+    wanted: Wanted | None = None,
 ) -> Setup:
     """Validate everything before anything is paid for.
 
@@ -91,7 +93,7 @@ def prepare(
     shared = _Shared(roles, granted, scorer, verifier, concurrency, oracle, retries, on_nested)
     own = own_agents(agents or {}, plan)
     setup = shared.setup(plan, caps, seed, on_event, own, made)
-    setup = with_people(setup, person, check)
+    setup = replace(with_people(setup, person, check), wanted=wanted)
     if made is not None and setup.environment is not None:
         worlds = Worlds(setup.environment, instances=concurrency, most=embodied.most_of(made))
         setup = replace(setup, worlds=worlds)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -15,11 +14,14 @@ from langgraph.graph import StateGraph
 from reflectree.agents import evaluators
 from reflectree.agents.acting import WorldError, task_with
 from reflectree.agents.asking import Person
+from reflectree.agents.attempts import Wanted
 from reflectree.agents.base import Agent
+from reflectree.graphs.adapters.telemetry import traced
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.carry import carry_on
-from reflectree.graphs.checkpoint import open_saver, run_lock
+from reflectree.graphs.checkpoint import held_saver
 from reflectree.graphs.live import OnEvent
+from reflectree.graphs.postgres import is_url
 from reflectree.graphs.preparing import prepare
 from reflectree.graphs.result import Result
 from reflectree.graphs.setup import Setup
@@ -53,6 +55,7 @@ async def asolve(
     environment: Any = None,
     person: Person | None = None,
     safety: Any = None,
+    wanted: Wanted | None = None,
     reply: str | None = None,
     budget: Budget | None = None,
     concurrency: int = 8,
@@ -88,11 +91,14 @@ async def asolve(
             Without one the run is saved and ends with `NeedsPerson`, and goes on with the `reply`.
         safety: Refuses commands of tools and environments before they are carried out: a function of the command that
             returns a reason or `None`, or `"hazards"` for the list of this package.
+        wanted: Says what is wrong with the form of an answer, or `None`: a reply with such an answer is asked for once
+            more, and then counts as failed.
         reply: What the person says to the question that a saved run waits with.
         budget: Hard caps on calls, tokens, dollars and seconds.
         concurrency: Calls in flight at once.
         seed: Seed of all sampling.
-        checkpoint: A SQLite file, or a LangGraph saver: makes the run resumable at any instant.
+        checkpoint: A SQLite file, the address of a Postgres database (`postgresql://...`), or a LangGraph saver: makes
+            the run resumable at any instant.
         run_id: The run's name. With a checkpoint, an unfinished run of that name goes on, and a finished one is
             returned without a call.
         on_event: Called with each event and the structure after it.
@@ -130,11 +136,12 @@ async def asolve(
         environment=environment,
         person=person,
         safety=safety,
+        wanted=wanted,
     )
     try:
-        words = words or await _own_task(setup)
-        async with _saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:
-            return await carry_on(setup, words, saver, run_id, reply=reply)
+        asked = words or await _own_task(setup)
+        async with held_saver(checkpoint, run_id := run_id or uuid.uuid4().hex[:12]) as saver:
+            return await traced(setup, run_id, lambda seen: carry_on(seen, asked, saver, run_id, reply=reply))
     finally:
         given = {id(model) for model in (policy, judge, *(models or {}).values())}
         for model in setup.roles.values():
@@ -211,7 +218,7 @@ async def asaved_trace(run_id: str, checkpoint: Checkpoint) -> Trace:
         BadInput: There is no such run.
     """
     _require_file(checkpoint)
-    async with _saver(checkpoint, run_id) as saver:
+    async with held_saver(checkpoint, run_id) as saver:
         reader = StateGraph(ReasoningState).set_entry_point("controller")
         for name in _NODES:  # LangGraph warns of what waits to be sent to a node it does not know
             reader.add_node(name, _nothing)
@@ -242,21 +249,14 @@ def _policy_named(name: str, run_id: str) -> str:
 
 def _require_file(checkpoint: Checkpoint) -> None:
     """Refuse to make an empty file where a run should be."""
-    if not isinstance(checkpoint, BaseCheckpointSaver) and not FilePath(checkpoint).exists():
+    if isinstance(checkpoint, BaseCheckpointSaver) or is_url(checkpoint):
+        return
+    if not FilePath(checkpoint).exists():
         raise BadInput(f"no checkpoint at {os.fspath(checkpoint)}: check the path")
 
 
 def _nothing(state: ReasoningState) -> dict[str, Any]:
     return {}
-
-
-@contextlib.asynccontextmanager
-async def _saver(checkpoint: Checkpoint | None, run_id: str) -> AsyncIterator[BaseCheckpointSaver[Any] | None]:
-    if checkpoint is None or isinstance(checkpoint, BaseCheckpointSaver):
-        yield checkpoint
-        return
-    with run_lock(checkpoint, run_id), open_saver(checkpoint) as saver:
-        yield saver
 
 
 __all__ = ["aresume", "asaved_trace", "asolve", "resume", "saved_trace", "solve"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reflectree.agents.acting import Worlds
 from reflectree.agents.aggregator import Aggregator
 from reflectree.agents.asking import Asking, Person, asks_people
+from reflectree.agents.attempts import Wanted
 from reflectree.agents.base import Agent
 from reflectree.agents.enricher import Enricher
 from reflectree.agents.evaluator import EvaluatorAgent
@@ -53,6 +54,7 @@ class Setup:
         worlds: The environments it acts in.
         person: Answers what the run asks a person; without one it waits, saved, for the reply.
         safety: Refuses commands before they are carried out. The tools and the environment stand behind it.
+        wanted: Says what is wrong with the form of an answer.
     """
 
     blueprint: Blueprint
@@ -74,6 +76,7 @@ class Setup:
     worlds: Worlds | None = None
     person: Person | None = None
     safety: Check | None = None
+    wanted: Wanted | None = None
 
     @property
     def asking(self) -> Asking | None:
@@ -107,7 +110,9 @@ class Setup:
         agents: dict[str, Agent] = {}
         if "generate" in uses:
             described = {name: tool.description for name, tool in self.tools.items()}
-            agents["generate"] = Generator(operators.generate, granularity, self.roles, nested=nested, tools=described)
+            agents["generate"] = Generator(
+                operators.generate, granularity, self.roles, nested=nested, tools=described, wanted=self.wanted
+            )
         if "refine" in uses:
             agents["refine"] = Refiner(
                 operators.refine,

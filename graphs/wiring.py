@@ -7,6 +7,7 @@ is not known here.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,12 @@ ReasoningGraph: TypeAlias = StateGraph[ReasoningState, Any, ReasoningInput, Reas
 CompiledGraph: TypeAlias = CompiledStateGraph[ReasoningState, Any, ReasoningInput, ReasoningOutput]
 Work: TypeAlias = Callable[[Any, RunnableConfig, Runtime[Any]], Awaitable[Any]]
 """What a node does with its input."""
+_BRIEF: dict[str, Any] = {}
+"""How nodes that are given the whole trace are told of to tracers: else each superstep sends all of it anew."""
+if "trace_policy" in inspect.signature(StateGraph.add_node).parameters:
+    from langgraph.types import TracePolicy
+
+    _BRIEF["trace_policy"] = TracePolicy(process_inputs=lambda state: {"events": len(state.get("trace") or ())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,8 @@ def wire(shape: Shape, own: Mapping[str, Work] | None = None) -> ReasoningGraph:
 
     def add(name: str, takes: type[Any], *to: str) -> None:
         node: Any = Deputy(name, own)  # LangGraph gives a node both arguments, and its types know of either alone
-        graph.add_node(name, node, input_schema=takes, destinations=to or None)
+        brief = _BRIEF if takes is ReasoningState else {}
+        graph.add_node(name, node, input_schema=takes, destinations=to or None, **brief)
 
     add("recall", ReasoningState)
     add("controller", ReasoningState, *shape.agents, *people, last)

@@ -106,7 +106,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "aside": lambda value: isinstance(value, bool),
     "backup": lambda value: isinstance(value, dict),
     "blueprint": lambda value: isinstance(value, dict),
-    "form": lambda value: value in ("line", "code"),
+    "form": lambda value: value in ("line", "code", "text"),
     "examples": lambda value: isinstance(value, list) and all(map(_example, value)),
     "node": _node,
     "nodes": _ids,

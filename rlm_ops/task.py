@@ -10,7 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from reflectree.rlm_ops.errors import BadInput
 
-Form = Literal["line", "code"]
+Form = Literal["line", "code", "text"]
 
 
 @runtime_checkable
@@ -56,7 +56,8 @@ class Task:
         tools: Names of the tools that may be used.
         verifier: Judges the answer; it is never shown to a model and never written to a trace.
         id: The task's name in its set.
-        form: What an answer is: `line` (stated in an `Answer:` line or the like) or `code` (a program in a code block).
+        form: What an answer is: `line` (stated in an `Answer:` line or the like), `code` (a program in a code block) or
+            `text` (free text: all that follows the first line that begins with `Answer:`).
     """
 
     question: str

@@ -19,4 +19,12 @@ def test_the_examples_run(module: ModuleType) -> None:
 
 
 def test_the_public_names() -> None:
-    assert set(testing.__all__) == {"ABLE", "FAULTS", "Counters", "LoopbackServer", "ScriptedPolicy"}
+    assert set(testing.__all__) == {
+        "ABLE",
+        "FAULTS",
+        "Counters",
+        "LoopbackServer",
+        "Played",
+        "ScriptedPolicy",
+        "check_strategy",
+    }

@@ -9,8 +9,8 @@ from statistics import fmean
 from reflectree.agents.base import AgentRun
 from reflectree.agents.evaluators.base import NEUTRAL, REPEAT_TEMPERATURE, Asking, Score
 from reflectree.agents.evaluators.observing import Observing
-from reflectree.agents.evaluators.sampling import answer_problem, completing
-from reflectree.rlm_ops.answers import extract_answer, same_answer
+from reflectree.agents.evaluators.sampling import answer_in, answer_problem, completing
+from reflectree.rlm_ops.answers import same_answer
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.settings import Evaluate, Generate
 from reflectree.rlm_ops.step import Path, Step
@@ -44,8 +44,10 @@ class DiscriminateEvaluator(Observing):
         repeats_at = settings.temperature or REPEAT_TEMPERATURE
         asking = Asking(run, ROLE if settings.model == "judge" else settings.model)
         temperature = settings.temperature if settings.repeats == 1 else repeats_at
-        samples = await asking.samples(replace(request, temperature=temperature), answer_problem)
-        found = [given for sample in samples if (given := extract_answer(sample.text)) is not None]
+        samples = await asking.samples(
+            replace(request, temperature=temperature), lambda choice: answer_problem(choice, path.task)
+        )
+        found = [given for sample in samples if (given := answer_in(sample.text, path.task)) is not None]
         note = f"{len(shown.steps)} steps shown, answers: {', '.join(found)}"
         return Score(fmean(same_answer(given, answer) for given in found), note, asking.usage)
 
@@ -60,6 +62,6 @@ def masked(path: Path, rng: Random) -> Path:
         pieces = [Step(line) for line in pieces[0].text.splitlines() if line.strip()]
     keep = min(round(len(pieces) * rng.uniform(*KEPT)), len(pieces) - 1)
     kept = pieces[: max(keep, 1 if len(pieces) > 1 else 0)]
-    while kept and extract_answer("\n".join(piece.text for piece in kept)) is not None:
+    while kept and answer_in("\n".join(piece.text for piece in kept), path.task) is not None:
         kept.pop()
     return Path(path.task, tuple(kept), path.notes)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from reflectree.agents import prompts
+from reflectree.agents import free_text, prompts
 from reflectree.agents.base import AgentRun
 from reflectree.agents.evaluators.base import Asking, Score, ScoreError, Waiting, capped, checked, settings_of
 from reflectree.models.base import Choice, Request
@@ -15,7 +15,7 @@ from reflectree.rlm_ops.answers import extract_answer, normalise
 from reflectree.rlm_ops.blueprint import Evaluate, Generate
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.step import Path
-from reflectree.rlm_ops.task import Verifier
+from reflectree.rlm_ops.task import Task, Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class RolloutEvaluator(Waiting):
         start = Path(path.task, notes=path.notes) if path.answer is not None else path
         asking = Asking(run, "policy")
         request = completing(start, self.generate, call.seed(run.seed), self.settings.rollouts, self.settings.timeout)
-        samples = await asking.samples(request, answer_problem)
-        answers = [answer for sample in samples if (answer := extract_answer(sample.text)) is not None]
+        samples = await asking.samples(request, lambda choice: answer_problem(choice, path.task))
+        answers = [answer for sample in samples if (answer := answer_in(sample.text, path.task)) is not None]
         if self.verifier is not None:
             return await self._accepted(self.verifier, answers, asking)
         votes = Counter(map(normalise, answers))
@@ -77,9 +77,16 @@ def completing(start: Path, generate: Generate, seed: int, n: int, timeout: floa
     )
 
 
-def answer_problem(choice: Choice) -> str | None:
+def answer_in(text: str, task: Task) -> str | None:
+    """The answer that a completion gives."""
+    return free_text.stated(text) if task.form == "text" else extract_answer(text)
+
+
+def answer_problem(choice: Choice, task: Task) -> str | None:
     """What is wrong with a completion, or `None`."""
-    return None if extract_answer(choice.text) is not None else "the rollout gave no answer"
+    if task.form == "text" and choice.finish == "length":
+        return "the rollout was cut"
+    return None if answer_in(choice.text, task) is not None else "the rollout gave no answer"
 
 
 def _listed(votes: Counter[str]) -> str:

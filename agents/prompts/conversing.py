@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reflectree.agents.prompts.common import fence
-from reflectree.agents.prompts.solving import PROGRAM, solving
+from reflectree.agents.prompts.solving import PROGRAM, TEXT, solving
 from reflectree.models.base import Message
 from reflectree.rlm_ops.step import Path
 
@@ -46,7 +46,7 @@ def debating(path: Path, own: str, others: Sequence[str], instruction: str = "")
     parts += [DEBATE if others else INTROSPECT, instruction]
     if not own:
         return solving(path, ask=_joined(*parts, _ending(path)), shown=True)
-    ending = PROGRAM if path.task.form == "code" else ENDING
+    ending = {"code": PROGRAM, "text": TEXT}.get(path.task.form, ENDING)
     return (*solving(path, shown=True), Message("assistant", own), Message("user", _joined(*parts, ending)))
 
 
@@ -64,8 +64,8 @@ def layering(path: Path, references: Sequence[str], instruction: str = "") -> tu
 
 
 def _ending(path: Path) -> str:
-    """The form of the answer, where the turn does not say it already: of a program it does."""
-    return "" if path.task.form == "code" else ENDING
+    """The form of the answer, where the turn does not say it already: of a program and of free text it does."""
+    return "" if path.task.form in ("code", "text") else ENDING
 
 
 def _joined(*parts: str) -> str:

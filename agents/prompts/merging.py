@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from reflectree.agents.prompts.common import fence, question
+from reflectree.agents.prompts.solving import TEXT
 from reflectree.models.base import Message
 from reflectree.rlm_ops.step import Granularity, Path
 
@@ -50,5 +51,6 @@ def merging(
     parts += [fence(f"piece-{number}", piece) for number, piece in enumerate(pieces, 1)]
     if instruction:
         parts.append(instruction)
-    parts.append(f"{_WAYS[way]} {_WHOLE if granularity == 'solution' else _ENDING}")
+    ending = TEXT if shared.task.form == "text" else _WHOLE if granularity == "solution" else _ENDING
+    parts.append(f"{_WAYS[way]} {ending}")
     return (Message("system", MERGE), Message("user", "\n\n".join(parts)))

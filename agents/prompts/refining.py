@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from reflectree.agents.prompts.common import fence, question
+from reflectree.agents.prompts.solving import TEXT
 from reflectree.models.base import Message
 from reflectree.rlm_ops.step import Path
 
@@ -57,7 +58,7 @@ def rewriting(path: Path, way: Way, feedback: str = "", instruction: str = "") -
         parts.append(fence("feedback", feedback))
     if instruction:
         parts.append(instruction)
-    whole = _PROGRAM if path.task.form == "code" else _WHOLE
+    whole = {"code": _PROGRAM, "text": TEXT}.get(path.task.form, _WHOLE)
     parts.append(f"{_WAYS[way]} {whole if _is_whole(path) else _STEP}")
     return (Message("system", REFINE), Message("user", "\n\n".join(parts)))
 

@@ -76,6 +76,22 @@ ASKS: Mapping[str, str] = {
 PROGRAM = "The answer is a program: write it whole, in one ```python code block."
 """What is asked besides where the answer is a program."""
 
+SOLVE_TEXT = (
+    "Think step by step, each step on a line of its own and each a small, checkable advance. When you know what to "
+    "reply, write the word 'Answer:' at the beginning of a line and the whole reply after it."
+)
+"""The system turn where the answer is free text."""
+
+TEXT = (
+    "The reply may have any form and length (several lines, lists, code). First think, as briefly as the matter "
+    "allows; then begin a line with 'Answer:' and write after it the whole reply, as its reader is to see it, and "
+    "nothing else."
+)
+"""What is asked besides where the answer is free text."""
+
+ANSWER_TEXT = "Give the reply now: begin with 'Answer:' and write the whole reply after it, and nothing else."
+"""What is asked in place of `ASKS["answer"]` where the answer is free text."""
+
 
 def solving(
     path: Path,
@@ -100,7 +116,8 @@ def solving(
         demos: Worked examples of the blueprint's own, before those of the task.
         system: The system turn.
     """
-    turns = [Message("system", system)]
+    free = path.task.form == "text"
+    turns = [Message("system", SOLVE_TEXT if free and system == SOLVE else system)]
     shown_before: tuple[Demo | Example, ...] = (*demos, *path.task.examples)
     for example in shown_before:
         turns.append(Message("user", example.question))
@@ -116,6 +133,9 @@ def solving(
         parts.append("Actions:\n" + fence("actions", "\n".join(tools.values()) or "none but finish"))
     if path.task.form == "code":
         parts.append(PROGRAM)
+    if free:
+        parts.append(TEXT)
+        ask = ask.replace(ASKS["answer"], ANSWER_TEXT)
     parts += filter(None, (ask, hint))
     turns.append(Message("user", "\n\n".join(parts)))
     return tuple(turns)

@@ -1,7 +1,8 @@
 """What a benchmark writes down: its settings, one outcome a blueprint and task, and the file that outlives a kill.
 
 The file is JSON lines: a header with the settings, then one line an outcome, each written at once and whole. A file
-that ends in the middle of a line (a full disk, a kill) goes on after its last whole line. Nothing here runs anything.
+that ends in the middle of a line (a full disk, a kill) goes on after its last whole line. Under a cap on the whole of
+it, a line is also written before each run, with the most it can cost. Nothing here runs anything.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from reflectree.graphs.result import Result
 from reflectree.rlm_ops.errors import BadInput, RunLocked, TraceError
+from reflectree.rlm_ops.usage import NO_USAGE, Usage, total
 
 FORMAT = "reflectree-bench"
 VERSION = 1
@@ -118,6 +120,11 @@ class Outcome:
         return cls(**row)
 
     @property
+    def usage(self) -> Usage:
+        """The run's bill."""
+        return Usage(self.calls, self.failed_calls, self.prompt_tokens, self.completion_tokens, self.usd)
+
+    @property
     def tokens(self) -> int:
         """Prompt and completion tokens together: what the budget caps."""
         return self.prompt_tokens + self.completion_tokens
@@ -130,12 +137,16 @@ class BenchFile:
         settings: What is measured.
         done: What was found in the file, and what was added.
         damaged: Whether the file ended in the middle of a line, which was cut off.
+        lost: The most that runs can have cost which were begun and never came to an outcome.
     """
 
-    def __init__(self, settings: Settings, handle: int | None, done: list[Outcome], damaged: bool) -> None:
+    def __init__(
+        self, settings: Settings, handle: int | None, done: list[Outcome], damaged: bool, lost: Usage = NO_USAGE
+    ) -> None:
         self.settings = settings
         self.done = done
         self.damaged = damaged
+        self.lost = lost
         self._handle = handle
 
     @classmethod
@@ -161,16 +172,26 @@ class BenchFile:
             try:
                 content = Path(path).read_bytes()
                 whole = content[: content.rfind(b"\n") + 1]
-                done = _read(os.fspath(path), whole, settings) if whole else []
+                done, lost = _read(os.fspath(path), whole, settings) if whole else ([], NO_USAGE)
                 if not whole and content and not content.startswith(b'{"format"'):
                     raise _foreign(os.fspath(path))
                 if len(whole) < len(content):
                     os.ftruncate(handle, len(whole))
                 if not whole:
                     _write(handle, settings.to_header())
-                yield cls(settings, handle, done, len(whole) < len(content))
+                yield cls(settings, handle, done, len(whole) < len(content), lost)
             finally:
                 os.close(handle)
+
+    @property
+    def spent(self) -> Usage:
+        """What all outcomes have cost, and at most those runs that came to none."""
+        return total([self.lost, *(outcome.usage for outcome in self.done)])
+
+    def begin(self, blueprint: str, task: str, most: Usage) -> None:
+        """Write down the most that a run can cost, before it begins: it may never come to an outcome."""
+        if self._handle is not None:
+            _write(self._handle, {"begun": [blueprint, task], "most": most.to_row()})
 
     def add(self, outcome: Outcome) -> None:
         """Write an outcome down before anything else happens."""
@@ -209,8 +230,20 @@ def _foreign(path: str) -> BadInput:
     return BadInput(f"{path} holds no benchmark: choose another --out file, nothing was changed")
 
 
-def _read(path: str, content: bytes, settings: Settings) -> list[Outcome]:
-    """The outcomes of a file of the same settings."""
+def _read(path: str, content: bytes, settings: Settings) -> tuple[list[Outcome], Usage]:
+    """The outcomes of a file of the same settings, and the most that runs without one can have cost."""
+    header, outcomes, lost = read_lines(path, content)
+    _check_same(path, header, settings)
+    return outcomes, lost
+
+
+def read_lines(path: str, content: bytes) -> tuple[dict[str, Any], list[Outcome], Usage]:
+    """A file's header, its outcomes, and the most that runs without an outcome can have cost.
+
+    Raises:
+        BadInput: It is something else.
+        TraceError: It is of another version, or a line is damaged.
+    """
     lines = content.splitlines()
     try:
         header = json.loads(lines[0])
@@ -220,16 +253,23 @@ def _read(path: str, content: bytes, settings: Settings) -> list[Outcome]:
         raise _foreign(path)
     if header.get("version") != VERSION:
         raise TraceError(f"{path} has version {header.get('version')} and this reads {VERSION}: use another --out file")
-    _check_same(path, header, settings)
-    outcomes = []
+    outcomes: list[Outcome] = []
+    begun: dict[tuple[str, str], list[Usage]] = {}
     for number, line in enumerate(lines[1:], 2):
         try:
-            outcomes.append(Outcome.from_row(json.loads(line)))
+            row = json.loads(line)
+            if "begun" in row:
+                begun.setdefault(tuple(row["begun"]), []).append(Usage(*row["most"]))
+                continue
+            outcomes.append(Outcome.from_row(row))
         except (ValueError, TypeError) as error:
             raise TraceError(
                 f"{path}, line {number} is damaged: remove that line, its task is then run again"
             ) from error
-    return outcomes
+    for outcome in outcomes:  # a run may have been begun more than once, and came to an outcome once
+        if waiting := begun.get((outcome.blueprint, outcome.task)):
+            waiting.pop()
+    return header, outcomes, total([usage for waiting in begun.values() for usage in waiting])
 
 
 def _check_same(path: str, header: Mapping[str, Any], settings: Settings) -> None:

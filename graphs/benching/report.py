@@ -91,6 +91,7 @@ class Report:
         rows: One row a blueprint.
         differences: Each blueprint but the baselines and the single sample, against each baseline.
         outcomes: Everything the figures are made of, and those of tasks not counted yet.
+        paused: The cap on the whole that keeps further runs from beginning; `None` where there is none.
     """
 
     settings: Settings
@@ -98,6 +99,7 @@ class Report:
     rows: tuple[Summary, ...]
     differences: tuple[Difference, ...]
     outcomes: tuple[Outcome, ...]
+    paused: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -112,6 +114,7 @@ class Report:
             "complete": self.complete,
             "blueprints": [asdict(row) for row in self.rows],
             "differences": [asdict(difference) for difference in self.differences],
+            **({"paused": self.paused} if self.paused else {}),
         }
 
 

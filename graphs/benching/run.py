@@ -1,15 +1,14 @@
 """Run every blueprint over every task, each under the same cap on tokens, and go on where an earlier run stopped.
 
-Knows nothing of terminals: progress goes to a callback. Tasks are taken one after another and all blueprints see a task
-before the next one begins, so that what an interruption leaves behind is still a fair comparison.
+Knows nothing of terminals: progress goes to a callback. In which order runs are made, and under which cap, is in
+`driving`; how they are made on a cluster, in `spread`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,25 +17,29 @@ import reflectree
 from reflectree.agents import evaluators
 from reflectree.agents.tools import read_tools
 from reflectree.graphs import blueprints as known_blueprints
+from reflectree.graphs.benching.driving import Cap, Clock, Drive, Make, dearest, run_name
 from reflectree.graphs.benching.record import BenchFile, Outcome, Settings
 from reflectree.graphs.benching.report import BASELINES, Report, report
+from reflectree.graphs.benching.traces import OnOutcome, keeping
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.preparing import prepare
+from reflectree.graphs.recipe import Recipe
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.graphs.tasksets import TaskSet
 from reflectree.models.calling import Retries
-from reflectree.models.resolve import policy as resolve_policy
+from reflectree.models.words import build
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import BadInput, ModelError
+from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.strategies import BestOfN, SelfConsistency
 from reflectree.rlm_ops.task import Task
 
 if TYPE_CHECKING:
     from reflectree.graphs.memory.access import Memory
 
-OnOutcome = Callable[[Outcome, Result], None]
+WORKERS = 2
+"""Workers of a cluster where nothing else is said."""
 
 
 def at_equal_tokens(blueprint: Blueprint) -> Blueprint:
@@ -87,6 +90,11 @@ async def abench(
     seconds: float | None = None,
     on_outcome: OnOutcome | None = None,
     on_begin: Callable[[BenchFile], None] | None = None,
+    cap: Budget | None = None,
+    traces: str | os.PathLike[str] | None = None,
+    ray: str | None = None,
+    ray_workers: int | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Report:
     """Compare blueprints over a task set.
 
@@ -110,6 +118,13 @@ async def abench(
         seconds: No task is begun that would not end in time, going by the last few.
         on_outcome: Called after each outcome that was run now.
         on_begin: Called once before the first one, with what the file already holds.
+        cap: Caps on tokens and dollars of the whole benchmark, over all its sessions. A run begins only where the most
+            it can cost still fits; else the benchmark is paused, and the same call with a higher cap goes on.
+        traces: A folder for the runs' traces, one file each.
+        ray: `local`, or the address of a Ray cluster, to spread the runs over it. All models are then strings or
+            `ModelWords`, and a value model is named.
+        ray_workers: Workers there, each with one run at a time.
+        on_note: Told what a user may want to know meanwhile: that a worker died, and its run is made again.
 
     Returns:
         The report over the tasks that all blueprints have done.
@@ -117,10 +132,13 @@ async def abench(
     Raises:
         BadInput: Something given cannot work, or the file holds other settings. Nothing was paid.
         ModelError: The model cannot be reached or refuses; what was done before is in the file.
+        WorkerFailed: A run has lost several workers; what was done before is in the file.
     """
+    named = evaluator if isinstance(evaluator, str) else None
+    roles = {**({} if judge is None else {"judge": judge}), **(models or {})}
     scorer = evaluators.resolved(evaluator)
-    model, examiner = resolve_policy(policy), None if judge is None else resolve_policy(judge)
-    others = {role: resolve_policy(other) for role, other in (models or {}).items()}
+    model, examiner = build(policy), None if judge is None else build(judge)
+    others = {role: build(other) for role, other in (models or {}).items()}
     known: Memory | None = None
     try:
         plans, budget, ids = line_up(wanted), Budget(tokens=tokens), _checked_ids(taskset)
@@ -137,6 +155,13 @@ async def abench(
         }
         for plan in plans:  # refused here, before anything is paid
             prepare(plan, verifier=taskset[0].verifier, **common)
+        recipe = Recipe(
+            blueprint=plans[0], policy=policy, models=roles, tools=tuple(tools or ()), value_model=named,
+            evaluator=None if named else evaluator, budget=budget, concurrency=concurrency, retries=retries,
+        )  # fmt: skip
+        width = _checked(recipe, ray, ray_workers, memory)
+        priced = {"policy": model, **({} if examiner is None else {"judge": examiner}), **others}
+        limit = Cap(cap or Budget(), tokens, dearest(priced, tokens))
         common["memory"] = known = None if memory is None else _known(memory)
         settings = Settings(
             taskset=taskset.name,
@@ -157,8 +182,11 @@ async def abench(
         with BenchFile.open(out, settings) as file:
             if on_begin is not None:
                 on_begin(file)
-            await _run(list(zip(ids, taskset, strict=True)), plans, file, common, _Clock(seconds), on_outcome)
-            return report(settings, file.done)
+            asked = list(taskset)
+            async with _maker(recipe, asked, common, ray, width) as make:
+                drive = Drive(file, make, limit, width, Clock(seconds), keeping(traces, on_outcome), on_note)
+                paused = await drive.run(list(zip(ids, asked, strict=True)), plans)
+            return replace(report(settings, _in_order(file.done, ids, plans)), paused=paused)
     finally:
         if model is not policy or close:
             await model.aclose()
@@ -178,53 +206,46 @@ def bench(taskset: TaskSet, wanted: Sequence[Any], **options: Any) -> Report:
     return run_sync(abench(taskset, wanted, **options))
 
 
-class _Clock:
-    """Says whether another task still fits into the time, going by the last few: the first one loads the model."""
+@contextlib.asynccontextmanager
+async def _maker(
+    recipe: Recipe, tasks: Sequence[Task], common: dict[str, Any], ray: str | None, workers: int
+) -> AsyncIterator[Make]:
+    """What makes runs: this process, or a cluster."""
+    if ray is not None:
+        from reflectree.graphs.benching.spread import Spread
 
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
-        self._begun = self._last = time.monotonic()
-        self._recent: deque[float] = deque([0.0], maxlen=3)
+        async with Spread.open(recipe, tasks, common["seed"], ray, workers) as spread:
+            yield spread.make
+        return
 
-    def task_done(self) -> None:
-        """A task has ended now."""
-        now = time.monotonic()
-        self._recent.append(now - self._last)
-        self._last = now
+    async def make(plan: Blueprint, name: str, task: Task) -> Result:
+        learns = common["memory"] is not None and common["memory"].writes
+        # a run's name is a seed of what it recalls; one that learns is a new run each time
+        return await asolve(task, blueprint=plan, run_id=None if learns else run_name(plan.name, name), **common)
 
-    def is_time_for_another(self) -> bool:
-        """Whether a task as slow as the slowest of the last few would end in time."""
-        left = float("inf") if self._seconds is None else self._begun + self._seconds - time.monotonic()
-        return max(self._recent) <= left
+    yield make
 
 
-async def _run(
-    tasks: Sequence[tuple[str, Task]],
-    plans: Sequence[Blueprint],
-    file: BenchFile,
-    common: dict[str, Any],
-    clock: _Clock,
-    on_outcome: OnOutcome | None,
-) -> None:
-    done = {(outcome.blueprint, outcome.task) for outcome in file.done}
-    for name, task in tasks:
-        left = [plan for plan in plans if (plan.name, name) not in done]
-        if left and not clock.is_time_for_another():
-            return
-        for plan in left:
-            recalls_only = common["memory"] is not None and not common["memory"].writes
-            run_id = f"{plan.name}/{name}" if recalls_only else None  # a run's name is a seed of what it recalls
-            result = await asolve(task, blueprint=plan, run_id=run_id, **common)
-            if result.stop_reason.startswith("model:"):
-                raise ModelError(
-                    f"the model stopped answering ({result.stop_reason[6:]}) at task {name} under {plan.name}: "
-                    "run the same command again once it does"
-                )
-            outcome = Outcome.of(plan.name, name, result)
-            file.add(outcome)
-            if on_outcome is not None:
-                on_outcome(outcome, result)
-        clock.task_done()
+def _checked(recipe: Recipe, ray: str | None, workers: int | None, memory: Any) -> int:
+    """Runs at once; one where they are all made here.
+
+    Raises:
+        BadInput: Something given cannot be sent to a worker.
+    """
+    if ray is None:
+        if workers is not None:
+            raise BadInput("ray_workers= are workers of a Ray cluster: give ray=, too (--ray local)")
+        return 1
+    if memory is not None:
+        raise BadInput("runs on Ray recall nothing: a memory lies on this machine; leave out one of the two")
+    recipe.refuse_to_travel()
+    return WORKERS if workers is None else workers
+
+
+def _in_order(outcomes: Sequence[Outcome], ids: Sequence[str], plans: Sequence[Blueprint]) -> list[Outcome]:
+    """Outcomes by task and blueprint, whatever order runs ended in: figures drawn by lot must not depend on that."""
+    places = {(plan.name, name): place for place, (name, plan) in enumerate((i, p) for i in ids for p in plans)}
+    return sorted(outcomes, key=lambda outcome: places.get((outcome.blueprint, outcome.task), len(places)))
 
 
 def _known(given: Any) -> Memory:

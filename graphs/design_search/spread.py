@@ -4,7 +4,7 @@ The driver searches, keeps the account and the outcomes, and judges: a verifier 
 leave it. A run leaves with caps of its own, which are reserved on the search's account until it is back, so that no cap
 is exceeded wherever runs are made. Runs have the seeds that they have in one process, so outcomes are the same wherever
 the models' replies depend on the request alone. What a worker had begun when it died, or when the search was killed, is
-made again as a whole.
+made again as a whole; all that it was allowed to pay counts as paid.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any
 
 from typing_extensions import override
 
 from reflectree.graphs.carry import carry_on
-from reflectree.graphs.cluster import connected
 from reflectree.graphs.design_search.cache import Key, Made
 from reflectree.graphs.design_search.designs import canonical
 from reflectree.graphs.design_search.examples import Bench, Examples, Unsettled, _judged, _left, _problem
 from reflectree.graphs.design_search.slots import Slots
 from reflectree.graphs.result import Result
-from reflectree.models.base import PolicyModel
-from reflectree.models.resolve import policy as resolve_policy
+from reflectree.graphs.workers import WorkerFailed, WorkerLost, Workers, again
+from reflectree.models.words import Named, build
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget, Ledger, Reservation
 from reflectree.rlm_ops.errors import BadInput, BudgetRefused, ModelError, ReflectreeError
@@ -38,27 +37,6 @@ from reflectree.rlm_ops.usage import Usage
 WORKERS = 2
 """Workers where nothing else is said."""
 _CAPS = ("calls", "tokens", "usd")
-
-
-@runtime_checkable
-class Words(Protocol):
-    """A model in words that can be sent to another machine and built there."""
-
-    def build(self) -> PolicyModel:
-        """The model."""
-        ...
-
-
-Named: TypeAlias = str | Words
-
-
-def build(model: Named) -> PolicyModel:
-    """A model from its words.
-
-    Raises:
-        BadInput: They cannot work here.
-    """
-    return model.build() if isinstance(model, Words) else resolve_policy(model)
 
 
 class Worker:
@@ -97,14 +75,11 @@ class Cluster:
     """Workers of a cluster; made by `Cluster.open`.
 
     Args:
-        ray: The module, connected.
-        workers: The actors.
+        workers: The workers.
     """
 
-    def __init__(self, ray: Any, workers: list[Any]) -> None:
-        self._ray = ray
+    def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._busy = [0] * len(workers)
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -131,34 +106,25 @@ class Cluster:
             raise BadInput(f"runs on Ray build their models there: give {objects[0]} as a string, not as an object")
         if bench.memory is not None:
             raise BadInput("runs on Ray recall nothing: a memory lies on this machine; leave out one of the two")
-        async with connected(address, workers, "running designs elsewhere") as ray:
-            remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=2)(Worker)
-            actors = [remote.remote(dict(models), replace(bench, models={})) for _ in range(workers)]
-            try:
-                for error in await asyncio.gather(*(actor.begin.remote() for actor in actors)):
-                    if error is not None:
-                        raise error
-                yield cls(ray, actors)
-            finally:
-                for actor in actors:
-                    ray.kill(actor)
+        words = (dict(models), replace(bench, models={}))
+        async with Workers.open(Worker, words, address, workers, "running designs elsewhere") as spread:
+            yield cls(spread)
 
     async def run(
         self, design: Blueprint, task: Task, seed: int, caps: Budget, slots: int
     ) -> tuple[Result | ReflectreeError, Usage]:
-        """A run on the worker that has least to do."""
-        worker = self._busy.index(min(self._busy))
-        self._busy[worker] += slots
+        """A run on the worker that has least to do.
+
+        Raises:
+            WorkerLost: It died; what the run had paid is not known.
+        """
         try:
-            found: tuple[Result | ReflectreeError, Usage] = await self._workers[worker].run.remote(
-                canonical(design), task, seed, caps
+            found: tuple[Result | ReflectreeError, Usage] = await self._workers.call(
+                "run", canonical(design), task, seed, caps, weight=slots
             )
             return found
-        except self._ray.exceptions.RayError as error:
-            said = str(error).strip().rpartition("\n")[2]
-            return ReflectreeError(f"a Ray worker failed ({said}): see its log, then run again"), Usage()
-        finally:
-            self._busy[worker] -= slots
+        except WorkerFailed as error:
+            return error, Usage()
 
 
 @dataclass
@@ -182,19 +148,28 @@ class SpreadExamples(Examples):
     async def _run(self, design: Blueprint, task: Task, key: Key, account: Ledger, owner: str) -> Made | Unsettled:
         meter = Ledger(Budget(), parent=account)
         started = time.perf_counter()
-        try:
-            caps, held = await self._reserved(account)
-        except BudgetRefused as error:
-            return Unsettled(str(error), Usage(), cap=error.cap)
-        self._away += 1
-        try:
-            bare = task if task.verifier is None or not task.verifier.gold else replace(task, verifier=None)
-            slots = self.bench.slots_of(design)
-            result, paid = await self.cluster.run(design, bare, key.seed, caps, slots)
-        finally:
-            account.release(held)
-            self._away -= 1
-            self._back.set()
+        lost = 0
+        while True:
+            try:
+                caps, held = await self._reserved(account)
+            except BudgetRefused as error:
+                return Unsettled(str(error), meter.spent, cap=error.cap)
+            self._away += 1
+            try:
+                bare = task if task.verifier is None or not task.verifier.gold else replace(task, verifier=None)
+                result, paid = await self.cluster.run(design, bare, key.seed, caps, self.bench.slots_of(design))
+                break
+            except WorkerLost as error:  # what it had paid is not known: all that it was allowed to
+                meter.take_over(Usage(held.calls, 0, held.tokens, 0, held.usd))
+                lost += 1
+                try:
+                    again(error, lost, f"example {key.example}")
+                except WorkerFailed as cause:
+                    return _unsettled(cause, meter.spent)
+            finally:
+                account.release(held)
+                self._away -= 1
+                self._back.set()
         meter.take_over(paid)
         if isinstance(result, ReflectreeError):
             return _unsettled(result, paid)
@@ -261,3 +236,6 @@ def _cut(result: Result, caps: Budget, own: Budget, paid: Usage) -> Unsettled | 
     if cap == result.stop_reason or getattr(caps, cap) == getattr(own, cap):
         return None
     return Unsettled(f"the search's budget of {cap} did not reach", paid, cap=cap)
+
+
+__all__ = ["WORKERS", "Cluster", "SpreadExamples", "Worker", "build"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -13,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reflectree.models.http.limits import read_body
+from reflectree.models.http.watching import unless_gone
 from reflectree.models.serving import decisions, native, rerank, vllm
-from reflectree.models.serving.errors import ClientGone, error_response, shutting_down
-from reflectree.models.serving.limits import check_key, read_body
+from reflectree.models.serving.errors import error_response, shutting_down
+from reflectree.models.serving.limits import check_key
 from reflectree.models.serving.metrics import CONTENT_TYPE, Metrics
 from reflectree.models.serving.openapi import describe
 from reflectree.models.serving.service import Endpoint, Service
@@ -97,37 +98,13 @@ def _scoring(endpoint: Endpoint, service: Service) -> _Answer:
             raise shutting_down()
         service.in_flight += 1
         try:
-            body = endpoint.body.model_validate_json(await read_body(request, service.limits))
+            body = endpoint.body.model_validate_json(await read_body(request, service.limits.body_bytes))
             service.check_model(body.model)
             return JSONResponse(await unless_gone(request, endpoint.answer(body, service)))
         finally:
             service.in_flight -= 1
 
     return answer
-
-
-async def unless_gone(request: Request, work: Awaitable[Any]) -> Any:
-    """The result of `work`; it is cancelled where the client hangs up meanwhile.
-
-    Raises:
-        ClientGone: The client has hung up.
-    """
-    working = asyncio.ensure_future(work)
-    watching = asyncio.ensure_future(_hung_up(request))
-    try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone
-        return working.result()
-    finally:
-        watching.cancel()
-        if working.cancel():
-            await asyncio.gather(working, return_exceptions=True)
-
-
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _card(service: Service) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Strategies by the name a blueprint gives them."""
+"""Strategies by the name a blueprint gives them, and `register` for your own."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from reflectree.rlm_ops.strategies.react_env import ReActEnv
 from reflectree.rlm_ops.strategies.refinement import SelfRefine
 from reflectree.rlm_ops.strategies.reflexion import Reflexion
 from reflectree.rlm_ops.strategies.reflexion_env import ReflexionEnv
+from reflectree.rlm_ops.strategies.registry import STRATEGIES, register
 from reflectree.rlm_ops.strategies.role_team import RoleTeam
 from reflectree.rlm_ops.strategies.rstar import RStar
 from reflectree.rlm_ops.strategies.rstar_math import RStarMath
@@ -44,54 +45,52 @@ from reflectree.rlm_ops.strategies.sampling import BestOfN, ChainOfThought, Self
 from reflectree.rlm_ops.strategies.team import Team
 from reflectree.rlm_ops.strategies.tree_of_thoughts import TreeOfThoughtsBFS
 
-STRATEGIES: dict[str, type[Strategy]] = {
-    cls.name: cls
-    for cls in (
-        ChainOfThought,
-        SelfConsistency,
-        BestOfN,
-        Beam,
-        DVTS,
-        TreeOfThoughtsBFS,
-        TreeOfThoughtsDFS,
-        GraphOfThoughts,
-        Forest,
-        Journey,
-        Implicit,
-        MCTS,
-        SelfRefine,
-        MCTSr,
-        LlamaBerry,
-        LeastToMost,
-        ReAct,
-        Reflexion,
-        RStar,
-        RStarMath,
-        ABMCTS,
-        Adaptive,
-        OperatorMCTS,
-        PathSampling,
-        Opro,
-        Islands,
-        HypothesisSearch,
-        Team,
-        Debate,
-        MixtureOfAgents,
-        RoleTeam,
-        ReActEnv,
-        ReflexionEnv,
-        LatsEnv,
-        ADAS,
-        AFlow,
-        AgentSquare,
-        Evolution,
-        EvoMAC,
-        GEPA,
-        GPTSwarm,
-        MIPRO,
-        DesignMCTS,
-    )
-}
+for _built_in in (
+    ChainOfThought,
+    SelfConsistency,
+    BestOfN,
+    Beam,
+    DVTS,
+    TreeOfThoughtsBFS,
+    TreeOfThoughtsDFS,
+    GraphOfThoughts,
+    Forest,
+    Journey,
+    Implicit,
+    MCTS,
+    SelfRefine,
+    MCTSr,
+    LlamaBerry,
+    LeastToMost,
+    ReAct,
+    Reflexion,
+    RStar,
+    RStarMath,
+    ABMCTS,
+    Adaptive,
+    OperatorMCTS,
+    PathSampling,
+    Opro,
+    Islands,
+    HypothesisSearch,
+    Team,
+    Debate,
+    MixtureOfAgents,
+    RoleTeam,
+    ReActEnv,
+    ReflexionEnv,
+    LatsEnv,
+    ADAS,
+    AFlow,
+    AgentSquare,
+    Evolution,
+    EvoMAC,
+    GEPA,
+    GPTSwarm,
+    MIPRO,
+    DesignMCTS,
+):
+    register(_built_in)
 
 __all__ = [
     "ABMCTS",
@@ -140,4 +139,5 @@ __all__ = [
     "Team",
     "TreeOfThoughtsBFS",
     "TreeOfThoughtsDFS",
+    "register",
 ]

@@ -36,7 +36,10 @@ def parse_strategy(value: Any, _: Any) -> Strategy:
     parameters = dict(value)
     name = parameters.pop("name")
     if not isinstance(name, str) or name not in STRATEGIES:
-        raise ValueError(f"unknown strategy {name!r}; {nearest(str(name), list(STRATEGIES))}")
+        raise ValueError(
+            f"unknown strategy {name!r}; {nearest(str(name), list(STRATEGIES))}; one of your own has to be registered "
+            "first (reflectree.rlm_ops.strategies.register), or declared as an entry point of an installed distribution"
+        )
     strategy = STRATEGIES[name]
     for key in parameters:
         if key not in strategy.model_fields:

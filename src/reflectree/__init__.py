@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reflectree.agents import evaluators
     from reflectree.graphs import blueprints
+    from reflectree.graphs.adapters.chat_model import ReasoningChatModel
+    from reflectree.graphs.adapters.middleware import SearchMiddleware
+    from reflectree.graphs.adapters.runnables import answerer, reasoner
+    from reflectree.graphs.adapters.tool import reason_tool
     from reflectree.graphs.design_search.run import adesign_search, design_search
     from reflectree.graphs.discovery.discover import adiscover, discover
     from reflectree.graphs.reasoning import build_graph
@@ -39,8 +43,10 @@ __all__ = [
     "Example",
     "Path",
     "Price",
+    "ReasoningChatModel",
     "Result",
     "Retries",
+    "SearchMiddleware",
     "Step",
     "Task",
     "Trace",
@@ -48,6 +54,7 @@ __all__ = [
     "aconvene",
     "adesign_search",
     "adiscover",
+    "answerer",
     "aresume",
     "asaved_trace",
     "asolve",
@@ -60,6 +67,8 @@ __all__ = [
     "evaluators",
     "fold",
     "policy",
+    "reason_tool",
+    "reasoner",
     "resume",
     "saved_trace",
     "solve",
@@ -74,14 +83,17 @@ _OBJECTS = {
     "Example": "rlm_ops.task",
     "Path": "rlm_ops.step",
     "Price": "models.base",
+    "ReasoningChatModel": "graphs.adapters.chat_model",
     "Result": "graphs.result",
     "Retries": "models.calling",
+    "SearchMiddleware": "graphs.adapters.middleware",
     "Step": "rlm_ops.step",
     "Task": "rlm_ops.task",
     "Trace": "rlm_ops.trace",
     "aconvene": "graphs.teams.convening",
     "adesign_search": "graphs.design_search.run",
     "adiscover": "graphs.discovery.discover",
+    "answerer": "graphs.adapters.runnables",
     "aresume": "graphs.run",
     "asaved_trace": "graphs.run",
     "asolve": "graphs.run",
@@ -91,6 +103,8 @@ _OBJECTS = {
     "discover": "graphs.discovery.discover",
     "fold": "rlm_ops.structure",
     "policy": "models.resolve",
+    "reason_tool": "graphs.adapters.tool",
+    "reasoner": "graphs.adapters.runnables",
     "resume": "graphs.run",
     "saved_trace": "graphs.run",
     "solve": "graphs.run",

@@ -11,18 +11,19 @@ import pytest
 
 OPTIONAL = {
     "accelerate", "chromadb", "datasets", "gguf", "jsonschema", "langchain_openai", "litellm", "math_verify",
-    "matplotlib", "openai", "peft", "prometheus_client", "pyarrow", "ray", "reasoning_gym", "starlette", "sympy",
-    "torch", "transformers", "trl", "uvicorn", "xllamacpp",
+    "langchain", "matplotlib", "mcp", "openai", "peft", "plotly", "prometheus_client", "psycopg", "pyarrow",
+    "ray", "reasoning_gym", "starlette", "sympy", "torch", "transformers", "trl", "uvicorn", "xllamacpp",
 }  # fmt: skip
 HEAVY = OPTIONAL | {"aiohttp", "langchain_core", "langgraph", "numpy", "pydantic", "rich", "typer", "yaml"}
 
 EVERY_MODULE = """
 import importlib, pkgutil, reflectree
-# what is loaded only once a model is
-ROOMS = ("models.neural", "models.serving", "training.trainers", "training.countdown")
-TORCH = tuple(f"reflectree.{room}." for room in ROOMS)
+# what is loaded only once a model is, a server begins, or an agent of LangChain's is made
+ROOMS = ("models.http", "models.neural", "models.serving", "training.trainers", "training.countdown",
+         "apps.endpoint", "apps.mcp_server", "graphs.adapters.agent_turns", "graphs.adapters.middleware")
+LATER = tuple(f"reflectree.{room}" for room in ROOMS)
 for module in pkgutil.walk_packages(reflectree.__path__, "reflectree."):
-    if not module.name.endswith("__main__") and not module.name.startswith(TORCH):
+    if not module.name.endswith("__main__") and not module.name.startswith(LATER):
         importlib.import_module(module.name)
 """
 

@@ -79,7 +79,7 @@ def test_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     rooms = {f"reflectree/{path.relative_to(ROOT)}" for path in SOURCES}
     shipped = {name for name in names if name.startswith("reflectree/")}
     assert {name for name in shipped if name.endswith((".py", ".typed"))} == top | rooms
-    data = {".yaml", ".json", ".jsonl", ".md", ".html", ".safetensors"}
+    data = {".yaml", ".json", ".jsonl", ".md", ".html", ".css", ".js", ".safetensors"}
     assert {Path(name).suffix for name in shipped} <= {".py", ".typed"} | data
     blueprints = {f"reflectree/{path.relative_to(ROOT)}" for path in (ROOT / "graphs" / "blueprints").glob("*.yaml")}
     assert blueprints <= shipped

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -70,6 +70,7 @@ async def agenerate(
     ray_workers: int | None = None,
     on_begin: OnBegin | None = None,
     on_run: OnRun | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> GenerationReport:
     """Reason about every task, keep the traces, and make samples of them.
 
@@ -105,6 +106,7 @@ async def agenerate(
         ray_workers: Workers there; as many as `parallel` by default.
         on_begin: Called once the plan stands, before anything is paid.
         on_run: Called after each run that was made now.
+        on_note: Told what a user may want to know meanwhile: that a worker died, and its run is made again.
 
     Raises:
         BadInput: Something given cannot work, or the folder holds other data. Nothing was paid.
@@ -151,6 +153,7 @@ async def agenerate(
                 session = Generation(
                     tasks, job, runner, caps, splits=division, only=only, runs=runs, seed=seed, parallel=parallel,
                     label=label, filters=filters, buffer=store, round=round, on_begin=on_begin, on_run=on_run,
+                    on_note=on_note,
                 )  # fmt: skip
                 try:
                     graph = session.graph().compile(name="reflectree:data_generation")

@@ -5,7 +5,8 @@
       traces/NAME.jsonl      one finished run each, whole or not there
       unfinished.sqlite      checkpoints of runs that are not finished
       rollouts/NAME.json     completions made for labels
-      bill.jsonl             one line a finished run, what labels cost, and the seconds spent so far
+      bill.jsonl             one line a finished run, what labels cost, and the seconds spent so far; where runs are
+                             made elsewhere under a cap, also one a run that begins, with the most it can cost
       stored.jsonl           one line a batch of traces that was labelled and stored
       report.json            how it stands
 
@@ -49,6 +50,7 @@ class JobFolder:
         added: What was stored of them.
         elapsed: Seconds of all earlier sessions.
         labelling: What completions for labels have cost.
+        lost: The most that runs can have cost which were begun elsewhere and never came back.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,6 +60,7 @@ class JobFolder:
         self.added = Added()
         self.elapsed = 0.0
         self.labelling = NO_USAGE
+        self.lost = NO_USAGE
         self._session = uuid.uuid4().hex[:8]
         self._fresh = False
 
@@ -91,8 +94,8 @@ class JobFolder:
 
     @property
     def usage(self) -> Usage:
-        """What all finished runs and their labels have cost."""
-        return total([self.labelling, *(entry.usage for entry in self.bill.values())])
+        """What all finished runs and their labels have cost, and at most those that never came back."""
+        return total([self.labelling, self.lost, *(entry.usage for entry in self.bill.values())])
 
     def trace_path(self, name: str) -> Path:
         """Where a finished run's trace is."""
@@ -119,6 +122,14 @@ class JobFolder:
         """Write down what completions have cost."""
         append_line(self.path / "bill.jsonl", {"labels": usage.to_row()})
         self.labelling = self.labelling + usage
+
+    def begin(self, run: str, most: Usage) -> None:
+        """Write down, before it begins elsewhere, the most that a run can cost: it may never be heard of again."""
+        append_line(self.path / "bill.jsonl", {"begun": run, "most": most.to_row()})
+
+    def lose(self, most: Usage) -> None:
+        """Count a run of this session that never came back; its beginning is written down."""
+        self.lost = self.lost + most
 
     def store(self, runs: Sequence[str], added: Added) -> None:
         """Write down that these runs were labelled and what was stored of them."""
@@ -147,10 +158,13 @@ class JobFolder:
         """What earlier sessions did; a trace that the bill does not know was saved just before a kill."""
         sessions: dict[str, float] = {}
         found: dict[str, Entry] = {}
+        begun: dict[str, list[Usage]] = {}
         for row in whole_lines(self.path / "bill.jsonl"):
             with contextlib.suppress(KeyError, TypeError):
                 if "session" in row:
                     sessions[row["session"]] = max(sessions.get(row["session"], 0.0), float(row["elapsed"]))
+                elif "begun" in row:
+                    begun.setdefault(row["begun"], []).append(Usage(*row["most"]))
                 elif "labels" in row:
                     self.labelling = self.labelling + Usage(*row["labels"])
                 else:
@@ -164,6 +178,8 @@ class JobFolder:
             trace = Trace.load(path)
             if trace.answered is not None and not trace.damage and trace.run_id == path.stem:
                 self._bill(Entry.of(trace))
+        for run, most in begun.items():
+            self.lost = total([self.lost, *(most[1:] if run in self.bill else most)])
         for row in whole_lines(self.path / "stored.jsonl"):
             with contextlib.suppress(KeyError, TypeError):
                 self.stored.update(row["runs"])

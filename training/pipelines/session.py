@@ -17,12 +17,13 @@ from reflectree.rlm_ops.budget import Budget, Ledger
 from reflectree.rlm_ops.errors import BudgetRefused
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.trace import Trace
+from reflectree.rlm_ops.usage import Usage
 from reflectree.training import filters as rules
 from reflectree.training.buffer import Added, ReplayBuffer
 from reflectree.training.pipelines.job import JobFolder
 from reflectree.training.pipelines.labelling import Labelling
 from reflectree.training.pipelines.pool import Caps, Pool
-from reflectree.training.pipelines.recipe import Runner
+from reflectree.training.pipelines.recipe import LocalRunner, Runner
 from reflectree.training.pipelines.report import GenerationReport
 from reflectree.training.pipelines.runs import Entry, Run, run_name
 from reflectree.training.samples import Split, from_row, to_row
@@ -76,6 +77,7 @@ class Generation:
         round: int,
         on_begin: OnBegin | None,
         on_run: OnRun | None,
+        on_note: Callable[[str], None] | None = None,
     ) -> None:
         self.job = job
         self.order: list[Run] = []
@@ -84,7 +86,7 @@ class Generation:
         self._tasks, self._runner, self._caps = tasks, runner, caps
         self._splits, self._only, self._runs, self._seed = splits, only, runs, seed
         self._parallel, self._label, self._filters, self._buffer = parallel, label, tuple(filters), buffer
-        self._round, self._on_begin, self._on_run = round, on_begin, on_run
+        self._round, self._on_begin, self._on_run, self._on_note = round, on_begin, on_run, on_note
         self._pool: Pool | None = None
         self._labelled = 0
         self._refused_cap: str | None = None
@@ -130,6 +132,8 @@ class Generation:
             self._parallel,
             spent=self.job.usage,
             elapsed=self.job.elapsed,
+            on_begin=self._begun if self._caps.counted and not isinstance(self._runner, LocalRunner) else None,
+            on_lost=self._lose,
         )
         if self._on_begin is not None:
             self._on_begin(self)
@@ -209,6 +213,16 @@ class Generation:
         if self._pool is not None:
             await self._pool.cancel()
             self.job.spend(self._pool.session_seconds)
+
+    def _begun(self, run: Run) -> None:
+        """A run begins where no checkpoint will tell what it paid."""
+        self.job.begin(run.name, self._caps.most)
+
+    def _lose(self, most: Usage, said: str) -> None:
+        """A worker died."""
+        self.job.lose(most)
+        if self._on_note is not None:
+            self._on_note(said)
 
     async def _go_on(self) -> bool:
         """Wait for the next runs to finish and keep them; False where there are none."""

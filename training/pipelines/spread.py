@@ -3,49 +3,59 @@
 The driver plans, keeps the account, saves traces and labels them exactly as without Ray; only the runs are made
 elsewhere, by the same function, of the same tasks and seeds. So the data are those of one process wherever the models'
 replies depend on the request alone. Workers need this package and the models' keys in their own environment, and no
-shared file system. A run that a dying worker takes with it is made again by another one.
+shared file system. A run that a dying worker takes with it is made again by another one, once the account has it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from reflectree.graphs.cluster import connected
-from reflectree.rlm_ops.errors import BadInput, ReflectreeError
+from reflectree.graphs.recipe import Recipe
+from reflectree.graphs.workers import Workers
+from reflectree.rlm_ops.errors import ReflectreeError
 from reflectree.rlm_ops.trace import Trace
-from reflectree.training.pipelines.recipe import LocalRunner, Recipe
+from reflectree.training.pipelines.recipe import LocalRunner
 from reflectree.training.pipelines.runs import Run
 
 
 class Worker:
-    """What lives on a worker: the recipe's models, and the runs made with them, one at a time."""
+    """What lives on a worker: the recipe's models, built once, and the runs made with them."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
+        self._open: contextlib.AsyncExitStack | None = None
+        self._runner: LocalRunner
+
+    async def begin(self) -> ReflectreeError | None:
+        """Build the models, or say why that cannot be done here."""
+        try:
+            await self._ready()
+        except ReflectreeError as error:
+            return error
+        return None
 
     async def run(self, wanted: Run) -> tuple[list[dict[str, Any]], ReflectreeError | None]:
         """The rows of a finished run, or the error that a user is to read."""
         try:
-            async with LocalRunner.open(self._recipe) as runner:
-                return list((await runner.run(wanted)).rows), None
+            return list((await (await self._ready()).run(wanted)).rows), None
         except ReflectreeError as error:
             return [], error
+
+    async def _ready(self) -> LocalRunner:
+        if self._open is None:
+            stack = contextlib.AsyncExitStack()
+            self._runner = await stack.enter_async_context(LocalRunner.open(self._recipe))
+            self._open = stack
+        return self._runner
 
 
 class RayRunner:
     """Makes runs on a Ray cluster; made by `RayRunner.open`."""
 
-    def __init__(self, ray: Any, recipe: Recipe, workers: int) -> None:
-        self._ray = ray
-        remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=2)(Worker)
-        words = ray.put(recipe)
-        self._workers = [remote.remote(words) for _ in range(workers)]
-        self._free: asyncio.Queue[Any] = asyncio.Queue()
-        for worker in self._workers:
-            self._free.put_nowait(worker)
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -56,28 +66,17 @@ class RayRunner:
             BadInput: A model was given as an object, or the cluster cannot be reached.
             MissingExtra: Ray is not installed.
         """
-        if not recipe.travels:
-            raise BadInput("runs on Ray build their models there: give them as strings, not as objects")
-        async with connected(address, workers, "spreading runs") as ray:
-            runner = cls(ray, recipe, workers)
-            try:
-                yield runner
-            finally:
-                for worker in runner._workers:
-                    ray.kill(worker)
+        recipe.refuse_to_travel()
+        async with Workers.open(Worker, [recipe], address, workers, "spreading runs") as spread:
+            yield cls(spread)
 
     async def run(self, wanted: Run) -> Trace:
-        """See `Runner.run`."""
-        worker = await self._free.get()
-        try:
-            rows, error = await worker.run.remote(wanted)
-        except self._ray.exceptions.RayError as error:
-            said = str(error).strip().rpartition("\n")[2]
-            raise ReflectreeError(
-                f"a Ray worker failed at {wanted.name} ({said}): see its log, then run again"
-            ) from error
-        finally:
-            self._free.put_nowait(worker)
+        """See `Runner.run`.
+
+        Raises:
+            WorkerLost: The worker died; what it had paid is not known.
+        """
+        rows, error = await self._workers.call("run", wanted)
         if error is not None:
             raise error
         return Trace.from_rows(rows, run_id=wanted.name)

@@ -205,6 +205,6 @@ def _until(condition: object) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_loopback_needs_no_key(host: str) -> None:
-    from reflectree.models.serving.limits import check_exposure
+    from reflectree.models.http.limits import check_exposure
 
-    check_exposure(host, None, insecure=False)
+    check_exposure(host, False, insecure=False)

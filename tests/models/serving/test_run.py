@@ -20,7 +20,7 @@ from tests.support.fake_scorer import FakeScorer, expected
 
 from reflectree.models.scoring.items import Item
 from reflectree.models.serving.engine import ScoringEngine
-from reflectree.models.serving.limits import check_exposure
+from reflectree.models.http.limits import check_exposure
 from reflectree.models.serving.run import bind, serving, url_of, warm_up
 from reflectree.models.serving.service import Service
 from reflectree.rlm_ops.errors import BadInput
@@ -82,12 +82,12 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 def test_a_network_is_served_with_a_key_only() -> None:
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
-        check_exposure(host, None, insecure=False)
+        check_exposure(host, False, insecure=False)
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org", ""):
         with pytest.raises(BadInput, match="--api-key-env"):
-            check_exposure(host, None, insecure=False)
-        check_exposure(host, "key", insecure=False)
-        check_exposure(host, None, insecure=True)
+            check_exposure(host, False, insecure=False)
+        check_exposure(host, True, insecure=False)
+        check_exposure(host, False, insecure=True)
 
 
 def test_an_address_of_six_parts_is_written_in_brackets() -> None:

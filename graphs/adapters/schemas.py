@@ -1,0 +1,143 @@
+"""JSON schemas that a client gives: refused where they are none, and what is wrong with a value under one.
+
+With the package `jsonschema` (extra `verify`) the whole of a schema counts. Without it the keywords that describe tools
+do (`plain_schema`), and a schema with others is refused rather than half held to. References stay inside a schema:
+nothing is fetched. Patterns that can take for ever to match are refused, since a schema may be a stranger's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from reflectree.graphs.adapters.plain_schema import PlainSchema
+from reflectree.rlm_ops.errors import BadInput
+
+LONGEST_SCHEMA = 200_000
+"""Characters of a schema as JSON."""
+
+
+def check_schema(schema: object, where: str) -> None:
+    """Refuse what is no JSON schema, or refers to anything outside itself.
+
+    Raises:
+        BadInput: The message begins with `where`.
+    """
+    if not isinstance(schema, Mapping):
+        raise BadInput(f"{where}: a JSON schema is an object, and this is {type(schema).__name__}")
+    try:
+        text = json.dumps(schema, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(f"{where}: the schema is not JSON: {error}") from error
+    if len(text) > LONGEST_SCHEMA:
+        raise BadInput(f"{where}: the schema has {len(text)} characters, and {LONGEST_SCHEMA} are allowed")
+    for name, target in _references(schema):
+        if not (isinstance(target, str) and target.startswith("#")):
+            raise BadInput(f"{where}: {name} {target!r} refers outside the schema: move what it means into $defs")
+    for pattern in _patterns(schema):
+        _check_pattern(pattern, where)
+    _validator(text, where)
+
+
+def problem_with(value: object, schema: Mapping[str, Any]) -> str | None:
+    """What is wrong with a JSON value under a schema that was checked, in one line; `None` where nothing is."""
+    return _validator(json.dumps(schema, sort_keys=True), "schema").problem(value)
+
+
+class _Whole:
+    """A schema under `jsonschema`, all of it."""
+
+    def __init__(self, schema: Any, where: str) -> None:
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import SchemaError
+        from jsonschema.validators import validator_for
+        from referencing import Registry
+
+        kind = validator_for(schema, default=Draft202012Validator)
+        try:
+            kind.check_schema(schema)
+        except SchemaError as error:
+            raise BadInput(f"{where}: the schema is no JSON schema: {error.message}") from error
+        # anything else would let a schema fetch what it refers to
+        self._validator = kind(schema, registry=Registry())
+
+    def problem(self, value: Any) -> str | None:
+        """What is wrong with a value."""
+        from jsonschema.exceptions import best_match
+
+        error = best_match(self._validator.iter_errors(value))
+        if error is None:
+            return None
+        place = "".join(f"[{part!r}]" for part in error.absolute_path)
+        return f"{place or 'it'}: {error.message[:200]}"
+
+
+@lru_cache(maxsize=256)
+def _validator(text: str, where: str = "schema") -> _Whole | PlainSchema:
+    schema = json.loads(text)
+    kind = _Whole if importlib.util.find_spec("jsonschema") else PlainSchema
+    try:
+        made = kind(schema, where)
+        made.problem(None)  # a reference that is not there, or that leads to itself, shows at once
+        made.problem({})
+    except BadInput:
+        raise
+    except RecursionError as error:
+        raise BadInput(f"{where}: the schema refers to itself without end") from error
+    except Exception as error:  # the boundary to a library that raises what its reference resolver raises
+        raise BadInput(f"{where}: the schema cannot be applied: {error}") from error
+    return made
+
+
+def _parts(schema: object) -> Iterator[Mapping[str, Any]]:
+    """Every object in a schema; an explicit stack, since the nesting is a client's."""
+    stack = [schema]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Mapping):
+            yield part
+            stack.extend(part.values())
+        elif isinstance(part, list | tuple):
+            stack.extend(part)
+
+
+def _patterns(schema: object) -> Iterator[str]:
+    """Every regular expression in a schema."""
+    for part in _parts(schema):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        if isinstance(part.get("patternProperties"), Mapping):
+            yield from part["patternProperties"]
+
+
+def _check_pattern(pattern: str, where: str) -> None:
+    """Refuse a pattern that repeats what repeats or chooses within it: that can take exponential time."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise BadInput(f"{where}: the pattern {pattern[:80]!r} is no regular expression: {error}") from error
+    bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)  # what is escaped or in brackets neither groups nor repeats
+    loose = [False]
+    for match in re.finditer(r"\((?:\?[^:)]?[:=!<]?)?|\)|[*+?|]|\{\d*,?\d*\}", bare):
+        sign, after = match[0], bare[match.end() : match.end() + 1]
+        if sign.startswith("("):
+            loose.append(False)
+        elif sign == ")":
+            inner = loose.pop() if len(loose) > 1 else False
+            if inner and after in ("*", "+", "{"):
+                raise BadInput(f"{where}: the pattern {pattern[:80]!r} repeats what repeats, and could take for ever")
+            loose[-1] = loose[-1] or inner
+        elif sign != "?":
+            loose[-1] = True
+
+
+def _references(schema: object) -> Iterator[tuple[str, object]]:
+    """Every reference in a schema."""
+    for part in _parts(schema):
+        for name in ("$ref", "$dynamicRef", "$recursiveRef"):
+            if isinstance(part.get(name), str):
+                yield name, part[name]

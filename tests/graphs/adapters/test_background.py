@@ -1,0 +1,61 @@
+"""Synchronous calls share one event loop in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+
+import pytest
+
+from reflectree.graphs.adapters import background
+
+NAME: ContextVar[str] = ContextVar("NAME", default="nobody")
+
+
+async def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
+def test_all_threads_share_one_loop() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        loops = set(threads.map(lambda _: background.run(_loop()), range(32)))
+    assert len(loops) == 1
+
+
+def test_errors_and_context_cross_over() -> None:
+    async def fails() -> None:
+        raise KeyError(NAME.get())
+
+    token = NAME.set("me")
+    with pytest.raises(KeyError, match="me"):
+        background.run(fails())
+    NAME.reset(token)
+
+
+async def test_a_loop_that_runs_already_is_no_hindrance() -> None:
+    assert background.run(_loop()) is not asyncio.get_running_loop()
+
+
+def test_called_from_the_background_itself_it_does_not_wait_for_itself() -> None:
+    async def nested() -> str:
+        return background.run(asyncio.sleep(0, "inner"))
+
+    assert background.run(nested()) == "inner"
+
+
+def test_cancelling_cancels_the_work() -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    future = background.submit(work())
+    assert began.wait(5)
+    future.cancel()
+    assert ended.wait(5)
