@@ -18,9 +18,9 @@ import pytest
 from tests.models.serving.conftest import told
 from tests.support.fake_scorer import FakeScorer, expected
 
+from reflectree.models.http.limits import check_exposure
 from reflectree.models.scoring.items import Item
 from reflectree.models.serving.engine import ScoringEngine
-from reflectree.models.http.limits import check_exposure
 from reflectree.models.serving.run import bind, serving, url_of, warm_up
 from reflectree.models.serving.service import Service
 from reflectree.rlm_ops.errors import BadInput
