@@ -82,11 +82,7 @@ SOLVE_TEXT = (
 )
 """The system turn where the answer is free text."""
 
-TEXT = (
-    "The reply may have any form and length (several lines, lists, code). First think, as briefly as the matter "
-    "allows; then begin a line with 'Answer:' and write after it the whole reply, as its reader is to see it, and "
-    "nothing else."
-)
+TEXT = "Think briefly first. Then write 'Answer:' and after it the whole reply, as its reader is to see it."
 """What is asked besides where the answer is free text."""
 
 ANSWER_TEXT = "Give the reply now: begin with 'Answer:' and write the whole reply after it, and nothing else."

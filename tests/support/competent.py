@@ -17,7 +17,7 @@ _SCHEMA = re.compile(r"<schema>\n(.*?)\n</schema>", re.DOTALL)
 _RESULT = re.compile(r"<result>\n(.*?)\n</result>", re.DOTALL)
 _CONTEXT = re.compile(r"<context>\n.*?\n</context>\n+", re.DOTALL)
 _TOOLS_BEGIN = "\n\nTools can be called."
-_FORM_BEGINS = re.compile(r"\n\nThe (?:answer|reply) ")
+_FORM_BEGINS = re.compile(r"\n\n(?:The answer|Think briefly) ")
 
 
 def competent(**options: Any) -> ScriptedPolicy:
