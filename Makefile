@@ -26,7 +26,7 @@ BARE    := reasoning-gym
 WORLDS  := embodied
 endif
 
-.PHONY: help demo loop-demo test test-slow lint format bench docs clean
+.PHONY: help demo loop-demo test test-slow lint format bench browser docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ format: $(VENV)/.dev ## format the code and apply the safe fixes
 
 bench: $(VENV)/.dev ## measure the figures of benchmarks/
 	$(BIN)/python -m benchmarks
+
+browser: ## install Chromium for the viewer's tests, which are skipped without one (Debian, as root)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 
 docs: $(VENV)/.docs ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

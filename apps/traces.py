@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -154,6 +155,8 @@ def export(
 
     if form not in FORMATS:
         raise BadInput(f"--format {form!r}: write {', '.join(FORMATS)}")
+    if output is not None:
+        keep_apart(output, file)
     write, most = FORMATS[form]
     trace, structure = _load(file)
     if inside is not None:
@@ -170,6 +173,18 @@ def export(
             target.write(text)
     except OSError as error:
         raise BadInput(f"cannot write {output}: {error.strerror}; choose another file") from error
+
+
+def keep_apart(output: str | Path, *files: str | None) -> None:
+    """Refuse to write over what is read: a trace cannot be had again for nothing.
+
+    Raises:
+        BadInput: `output` is one of the files.
+    """
+    from reflectree.rlm_ops.errors import BadInput
+
+    if Path(output).exists() and any(file and Path(file).exists() and Path(output).samefile(file) for file in files):
+        raise BadInput(f"{output} is the trace itself: choose another file to write")
 
 
 def _nested(structure: ReasoningStructure, node: int) -> tuple[Trace, ReasoningStructure]:

@@ -49,6 +49,8 @@ def view(
 
     if live and (html is not None or other is not None):
         raise BadInput("--live follows one run in the browser: leave out --html and the second file")
+    if other is not None and Path(what).is_dir():
+        raise BadInput("give two files, or one folder and choose two of its traces on the page")
     if run and not is_checkpoint(what):
         raise BadInput(f"--run names a run of a checkpoint, and {what} is none: leave it out")
     if html is not None:
@@ -114,8 +116,6 @@ def shown(what: str, other: str | None, run: str, *, live: bool) -> Shown:
             raise BadInput(f"{what} is a folder: --live follows one trace file or one checkpoint")
         return Shown(feed=Feed(SavedRun(what, run) if is_checkpoint(what) else GrowingFile(what)))
     if Path(what).is_dir():
-        if other is not None:
-            raise BadInput("give two files, or one folder and choose two of its traces on the page")
         files, left_out = listed(Path(what))
         rows = rows_of(files, Path(what))
         return Shown(files, lambda file: chunk_of(load(file)), str(what), rows, left_out)
@@ -131,11 +131,13 @@ def write(what: str, other: str | None, run: str, out: Path) -> None:
         BadInput: There is no trace, or the page cannot be written.
     """
     from reflectree.apps.terminal import note, one_line
+    from reflectree.apps.traces import keep_apart
     from reflectree.apps.viewer.folder import rows_of
     from reflectree.apps.viewer.html import document
     from reflectree.apps.viewer.sources import listed
     from reflectree.rlm_ops.errors import BadInput
 
+    keep_apart(out, what, other)
     title = "reflectree"
     data: dict[str, Any]
     if Path(what).is_dir():

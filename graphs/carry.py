@@ -15,6 +15,7 @@ from reflectree.graphs.reasoning import assemble
 from reflectree.graphs.result import Result
 from reflectree.graphs.setup import Setup
 from reflectree.graphs.state import task_input
+from reflectree.graphs.straight import straight, unobserved
 from reflectree.graphs.wiring import compiled
 from reflectree.rlm_ops.budget import Ledger
 from reflectree.rlm_ops.errors import BadInput, NeedsPerson, TraceError
@@ -54,12 +55,18 @@ async def carry_on(
     if setup.asking is not None and setup.person is None and saver is None:
         raise BadInput(NOBODY.format(name=setup.blueprint.name))
     shape, work, live = assemble(setup, saver=saver, thread=run_id, parent=parent)
-    graph = compiled(shape) if saver is None else compiled(shape).copy({"checkpointer": saver})
     config: RunnableConfig = {
         **labels(setup),
         "recursion_limit": RECURSION_LIMIT,
         "configurable": {"thread_id": run_id},
     }
+    if saver is None and reply is None and unobserved():
+        try:
+            output = await straight(work, task_input(task), config)
+        finally:
+            live.close()  # a run cancelled between two supersteps must not leave calls in flight
+        return Result.of(Trace.from_rows(output["trace"], run_id=run_id), time.perf_counter() - started)
+    graph = compiled(shape) if saver is None else compiled(shape).copy({"checkpointer": saver})
     graph_input: Any = {"task": task_input(task)}
     waits = False
     if saver is not None:
@@ -84,7 +91,7 @@ async def carry_on(
     try:
         output = await graph.ainvoke(graph_input, config, context=work, **options)
     finally:
-        live.close()  # a run cancelled between two supersteps must not leave calls in flight
+        live.close()  # as above
     if "__interrupt__" in output:
         raise NeedsPerson(run_id, output["__interrupt__"][0].value)
     trace = Trace.from_rows(output["trace"], run_id=run_id)

@@ -59,8 +59,9 @@ class GrowingFile:
         self.busy: list[list[int]] = []
         """A file does not tell what is in flight."""
         self._count = 0
-        self._offset: int | None = None
+        self._offset = 0
         self._rest = b""
+        self._headed = False
 
     def fresh(self) -> Sequence[Event]:
         """The events of the whole lines that came since the last time."""
@@ -68,16 +69,18 @@ class GrowingFile:
             return ()
         try:
             with self._path.open("rb") as file:
-                file.seek(self._offset or 0)
+                file.seek(self._offset)
                 added = file.read()
                 self._offset = file.tell()
         except OSError as error:
             self.problem = f"cannot read {self._path}: {error.strerror}"
             return ()
-        first = self._count == 0 and not self._rest and self._offset == len(added)
         lines = (self._rest + added).split(b"\n")
         self._rest = lines.pop()
-        return self._read(lines[1:] if first else lines)
+        if lines and not self._headed:
+            self._headed = True
+            del lines[0]
+        return self._read(lines)
 
     def _read(self, lines: Sequence[bytes]) -> list[Event]:
         events: list[Event] = []

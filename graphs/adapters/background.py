@@ -1,7 +1,8 @@
 """One event loop in the background for all synchronous calls of chat models.
 
 Clients of other makes keep their connections for a whole process; used from several event loops at once, as sync calls
-in several threads would be, they lose them. What is run here is not known.
+in several threads would be, they lose them. A synchronous call from within the work of the loop (an evaluator that asks
+a chat model) blocks it, so it gets a second loop, and one from within that a third. What is run here is not known.
 """
 
 from __future__ import annotations
@@ -11,27 +12,33 @@ import atexit
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any, TypeVar
-
-from reflectree.graphs.bridge import run_sync
 
 T = TypeVar("T")
 THREADS = 64
 """Most sync calls that work in the background may wait for at once: chat models without an async client."""
 
 _starting = threading.Lock()
-_running: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
+_running: list[tuple[asyncio.AbstractEventLoop, threading.Thread]] = []
+"""The loops: each is for calls from within the work of the one before it."""
+_depth: ContextVar[int] = ContextVar("reflectree_background", default=0)
+"""How many of the loops the caller's work may be waited for by; contexts carry it into threads, too."""
 
 
 def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
     """Begin work in the background, in a copy of the caller's context; cancelling the future cancels the work."""
-    return asyncio.run_coroutine_threadsafe(work, _loop())
+    depth = _depth.get()
+
+    async def within() -> T:
+        _depth.set(depth + 1)
+        return await work
+
+    return asyncio.run_coroutine_threadsafe(within(), _loop(depth))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run work to its end and return its result; whatever interrupts the wait cancels the work."""
-    if _running is not None and threading.current_thread() is _running[1]:
-        return run_sync(work)  # the loop itself would be waited for
     future = submit(work)
     try:
         return future.result()
@@ -40,17 +47,18 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-def _loop() -> asyncio.AbstractEventLoop:
-    """The loop, begun where there is none: at first, and in a forked process."""
-    global _running
+def _loop(depth: int) -> asyncio.AbstractEventLoop:
+    """The loop of a depth, begun where there is none: at first, and in a forked process."""
     with _starting:
-        if _running is None or not _running[1].is_alive():
+        if depth < len(_running) and not _running[depth][1].is_alive():
+            _running.clear()  # a fork has none of its parent's threads
+        while depth >= len(_running):
             loop = asyncio.new_event_loop()
             loop.set_default_executor(ThreadPoolExecutor(THREADS, "reflectree-sync"))
             thread = threading.Thread(target=_serve, args=(loop,), name="reflectree-background", daemon=True)
             thread.start()
-            _running = loop, thread
-        return _running[0]
+            _running.append((loop, thread))
+        return _running[depth][0]
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
@@ -64,7 +72,8 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 @atexit.register
 def _stop() -> None:
-    """Close what is open in the loop, so that no connection is left to the interpreter's end."""
-    if _running is not None and _running[1].is_alive():
-        _running[0].call_soon_threadsafe(_running[0].stop)
-        _running[1].join(timeout=5)
+    """Close what is open in the loops, so that no connection is left to the interpreter's end."""
+    for loop, thread in reversed(_running):
+        if thread.is_alive():
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(timeout=5)

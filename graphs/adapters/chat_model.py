@@ -150,10 +150,9 @@ class ReasoningChatModel(ReasoningSettings):
     ) -> AsyncIterator[ChatGenerationChunk]:
         chunks = self._chunks(messages, stop, run_manager, kwargs)
         if self._run_of is not None:
-            self._open.append(chunks)
-        async with contextlib.aclosing(chunks):
-            async for chunk in chunks:
-                yield chunk
+            self._open.append(chunks)  # `astream` closes it: closed here as well, it would be closed twice at once
+        async for chunk in chunks:
+            yield chunk
 
     async def _result(
         self, messages: list[BaseMessage], stop: list[str] | None, run: Any, kwargs: dict[str, Any]

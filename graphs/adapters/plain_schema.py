@@ -41,6 +41,14 @@ CHECKED = frozenset({
 """Keywords that are checked."""
 
 
+MOST_STEPS = 200_000
+"""Steps in which a value has to be held to a schema: half a second or so."""
+
+
+class TooMuch(Exception):
+    """To hold a value to a schema takes too many steps."""
+
+
 class PlainSchema:
     """A schema of those keywords.
 
@@ -49,7 +57,7 @@ class PlainSchema:
     """
 
     def __init__(self, schema: Any, where: str) -> None:
-        self._root = schema
+        self._root, self._left = schema, MOST_STEPS
         stack = [schema]
         while stack:
             part = stack.pop()
@@ -67,10 +75,18 @@ class PlainSchema:
                 stack += inner.values() if isinstance(inner, Mapping) else inner
 
     def problem(self, value: object) -> str | None:
-        """What is wrong with a value, in one line; `None` where nothing is."""
+        """What is wrong with a value, in one line; `None` where nothing is.
+
+        Raises:
+            TooMuch: It takes too many steps to say.
+        """
+        self._left = MOST_STEPS
         return self._of(value, self._root, "it")
 
     def _of(self, value: Any, schema: Any, place: str) -> str | None:
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuch
         if isinstance(schema, bool):
             return None if schema else f"{place}: nothing is allowed here"
         if "$ref" in schema:

@@ -2,7 +2,8 @@
 
 With the package `jsonschema` (extra `verify`) the whole of a schema counts. Without it the keywords that describe tools
 do (`plain_schema`), and a schema with others is refused rather than half held to. References stay inside a schema:
-nothing is fetched. Patterns that can take for ever to match are refused, since a schema may be a stranger's.
+nothing is fetched. A schema may be a stranger's: patterns that can take for ever to match are refused, and so is what
+takes too many steps to hold a value to.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from reflectree.graphs.adapters.plain_schema import PlainSchema
+from reflectree.graphs.adapters.plain_schema import MOST_STEPS, PlainSchema, TooMuch
 from reflectree.rlm_ops.errors import BadInput
 
 LONGEST_SCHEMA = 200_000
@@ -37,7 +39,9 @@ def check_schema(schema: object, where: str) -> None:
         raise BadInput(f"{where}: the schema has {len(text)} characters, and {LONGEST_SCHEMA} are allowed")
     for name, target in _references(schema):
         if not (isinstance(target, str) and target.startswith("#")):
-            raise BadInput(f"{where}: {name} {target!r} refers outside the schema: move what it means into $defs")
+            raise BadInput(f"{where}: {name} {target!r:.200} refers outside the schema: move what it means into $defs")
+    if any(part is not schema and isinstance(part.get("$schema"), str) for part in _parts(schema)):
+        raise BadInput(f"{where}: $schema stands below the top of the schema: leave it out there")
     for pattern in _patterns(schema):
         _check_pattern(pattern, where)
     _validator(text, where)
@@ -45,7 +49,40 @@ def check_schema(schema: object, where: str) -> None:
 
 def problem_with(value: object, schema: Mapping[str, Any]) -> str | None:
     """What is wrong with a JSON value under a schema that was checked, in one line; `None` where nothing is."""
-    return _validator(json.dumps(schema, sort_keys=True), "schema").problem(value)
+    try:
+        return _validator(json.dumps(schema, sort_keys=True), "schema").problem(value)
+    except (TooMuch, RecursionError):
+        return "it is too large, or too deep, to be held to its schema"
+
+
+class _Steps(threading.local):
+    """How many steps a thread may still take."""
+
+    left = 0
+
+
+_steps = _Steps()
+
+
+def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
+    """A keyword whose work is counted: nested choices of references take a time exponential in a schema's size."""
+
+    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
+        sizes = (len(part) for part in (value, instance) if isinstance(part, dict | list))
+        _steps.left -= 1 + sum(sizes)
+        if _steps.left < 0:
+            raise TooMuch
+        return keyword(validator, value, instance, schema)
+
+    return check
+
+
+@lru_cache(maxsize=16)
+def _bounded(kind: Any) -> Any:
+    """A draft's validator, its steps counted."""
+    from jsonschema.validators import extend
+
+    return extend(kind, {name: _counted(keyword) for name, keyword in kind.VALIDATORS.items()})
 
 
 class _Whole:
@@ -61,14 +98,19 @@ class _Whole:
         try:
             kind.check_schema(schema)
         except SchemaError as error:
-            raise BadInput(f"{where}: the schema is no JSON schema: {error.message}") from error
+            raise BadInput(f"{where}: the schema is no JSON schema: {error.message[:200]}") from error
         # anything else would let a schema fetch what it refers to
-        self._validator = kind(schema, registry=Registry())
+        self._validator = _bounded(kind)(schema, registry=Registry())
 
     def problem(self, value: Any) -> str | None:
-        """What is wrong with a value."""
+        """What is wrong with a value.
+
+        Raises:
+            TooMuch: It takes too many steps to say.
+        """
         from jsonschema.exceptions import best_match
 
+        _steps.left = MOST_STEPS
         error = best_match(self._validator.iter_errors(value))
         if error is None:
             return None
@@ -86,6 +128,8 @@ def _validator(text: str, where: str = "schema") -> _Whole | PlainSchema:
         made.problem({})
     except BadInput:
         raise
+    except TooMuch as error:
+        raise BadInput(f"{where}: the schema takes too many steps to apply: make it smaller") from error
     except RecursionError as error:
         raise BadInput(f"{where}: the schema refers to itself without end") from error
     except Exception as error:  # the boundary to a library that raises what its reference resolver raises

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from reflectree.models.http.heads import protocol
 from reflectree.rlm_ops.errors import BadInput
 
 GRACE = 30.0
@@ -107,7 +108,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="auto" if fast else "h11",
+                http=protocol(fast),
                 loop="auto" if fast else "asyncio",
                 ws="none",
                 lifespan="off",

@@ -70,6 +70,7 @@ def test_what_cannot_be_shown_is_refused_in_a_line(tmp_path: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.write_text('{"format":"reflectree-trace","version":1,"run_id":"x"}\n')
     (tmp_path / "bare").mkdir()
+    copy = golden("got").save(tmp_path / "copy.jsonl")
     for arguments, why in (
         ([text, "--html", tmp_path / "x.html"], "is not a reflectree trace"),
         ([text, "--no-browser"], "is not a reflectree trace"),
@@ -78,6 +79,9 @@ def test_what_cannot_be_shown_is_refused_in_a_line(tmp_path: Path) -> None:
         ([good, "--html", tmp_path / "no" / "x.html"], "choose another path"),
         ([tmp_path / "bare", "--no-browser"], "holds no trace"),
         ([tmp_path, good, "--no-browser"], "choose two of its traces"),
+        ([tmp_path, good, "--html", tmp_path / "x.html"], "choose two of its traces"),
+        ([good, "--html", good], "is the trace itself"),
+        ([good, copy, "--html", tmp_path / "bare" / ".." / "copy.jsonl"], "is the trace itself"),
         ([good, "--live", "--html", tmp_path / "x.html"], "--live follows one run"),
         ([tmp_path, "--live"], "is a folder"),
         ([good, "--run", "x", "--no-browser"], "--run names a run of a checkpoint"),
@@ -89,6 +93,7 @@ def test_what_cannot_be_shown_is_refused_in_a_line(tmp_path: Path) -> None:
         assert isinstance(refused.value, ReflectreeError)
         assert refused.value.exit_code == 2
     assert not (tmp_path / "x.html").exists()
+    assert good.read_bytes() == copy.read_bytes() == golden("got").dumps().encode()
 
 
 def test_a_page_too_large_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.support.author import author
 from tests.support.bad_models import ACTING
 from tests.support.engine import QUICK, require_isolation, value_of
+from tests.support.heard import heard
 from tests.support.toy_world import toy
 
 from reflectree.graphs import blueprints
@@ -44,11 +45,16 @@ async def traced(name: str) -> Trace:
     return result.trace
 
 
+@pytest.mark.parametrize("way", ["straight", "langgraph"])
 @pytest.mark.parametrize("name", blueprints.names())
-async def test_a_run_is_the_recorded_one_event_by_event(name: str) -> None:
+async def test_a_run_is_the_recorded_one_event_by_event(name: str, way: str) -> None:
     if name == "rstar-math":
         require_isolation()
-    trace = await traced(name)
+    if way == "straight":
+        trace = await traced(name)
+    else:
+        trace, begun = await heard(lambda: traced(name))
+        assert begun["controller"] > 1
     assert trace.verify() == []
     recorded = Trace.load(GOLDEN / f"{name}.jsonl")
     for position, (row, golden) in enumerate(zip(trace.rows, recorded.rows, strict=False)):

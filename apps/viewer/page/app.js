@@ -32,7 +32,7 @@ function headOf(run, back, brief) {
 
 class Pane {
   constructor(app, run, name, brief) {
-    this.app = app; this.brief = brief; this.stack = []; this.run = run; this.name = name; this.selected = 0;
+    this.app = app; this.brief = brief; this.stack = []; this.busy = new Set(); this.run = run; this.name = name; this.selected = 0;
     this.canvas = el("canvas", { tabindex: 0, role: "img", "aria-label": "The structure, drawn. The outline beside it says the same in words." });
     this.header = el("header", {});
     this.host = el("section", { class: "pane", "aria-label": name || "run" }, this.header, el("div", { class: "board" }, this.canvas));
@@ -51,6 +51,7 @@ class Pane {
 
   take(run, selected) {
     this.run = run; this.stage.run = run; this.stage.wanted = null; this.stage.hovered = -1; this.stage.hits = new Set();
+    this.stage.busy = this.stack.length ? new Set() : this.busy;
     this.stage.relayout(); this.stage.fit(); this.selected = selected;
     this.headed();
   }
@@ -62,7 +63,6 @@ class App {
     this.playing = 0; this.share = 1; this.hit = ""; this.rate = 1; this.by = "share";
     this.panes = runs.map((run, i) => new Pane(this, run, names[i], runs.length > 1 ? "AB"[i] : ""));
     this.pane = this.panes[0];
-    this.compare = runs.length > 1;
     this.build();
     this.outline.take(this.pane.run);
     const end = this.run.head.answered;
@@ -153,7 +153,7 @@ class App {
     for (const one of this.panes) one.host.classList.toggle("focused", one === pane);
     this.outline.take(pane.run);
     this.search(this.find.value);
-    this.timed();
+    this.timed(); this.stripped();
   }
 
   /* how many events of each pane stand at the shared moment */
@@ -216,18 +216,20 @@ class App {
     this.stage.show(node);
     this.outline.scroll(node);
     const state = this.run.at(this.stage.time);
-    if (!quiet) $("live").textContent = `${node ? `Node ${node}` : "Task"}, value ${score(state.value(node))}, ${STATUS[state.status[node]]}: ${oneLine(this.run.text(state.textId[node]), 120)}`;
+    if (!quiet) $("live").textContent = `${node ? `Node ${node}` : "Task"}, value ${score(state.value(node))}, ${STATUS[state.status[node]]}: ${oneLine(state.words(this.run, node), 120)}`;
   }
 
   enter(node) {
     const inner = this.run.nested[this.run.born[node]];
-    if (!inner || inner.left_out || this.compare) { this.stage.show(node); return; }
-    this.pane.stack.push({ run: this.run, node, where: this.where });
+    if (!inner || inner.left_out) { this.stage.show(node); return; }
+    const where = this.where < this.length ? this.where : undefined;  /* who stood at the end stands there again, wherever it is then */
+    this.pane.stack.push({ run: this.run, node, where });
     this.moved(inner.made || (inner.made = new Run(inner)), 0);
   }
 
   leave(pane, at = pane.stack.length - 1) {
     if (at < 0) return;
+    this.focus(pane);
     const { run, node, where } = pane.stack[at];
     pane.stack.length = at;
     this.moved(run, node, where);
@@ -236,7 +238,8 @@ class App {
   moved(run, selected, where) {
     this.pause();
     this.pane.take(run, selected);
-    this.where = where === undefined ? run.count : where;
+    this.where = where === undefined ? this.length : Math.min(where, this.length);
+    if (this.figures) this.compared();
     this.outline.take(run); this.outline.reveal(selected); this.drawn = "";
     this.search(this.find.value);
     this.timed(); this.stripped();
@@ -372,15 +375,16 @@ class App {
     const pane = this.panes[0], outer = pane.stack.length ? pane.stack[0].run : pane.run, follows = this.where >= this.length && !pane.stack.length;
     const before = outer.nodes;
     if (message.chunk) outer.append(message.chunk);
+    pane.busy = new Set((message.busy || []).flat());
+    this.lit(message.ended ? "ended" : "live");
     if (pane.stack.length) return;
-    pane.stage.busy = new Set((message.busy || []).flat());
+    pane.stage.busy = pane.busy;
     if (outer.nodes !== before) { pane.stage.relayout(); if (pane.stage.fitted) pane.stage.fit(); }
     pane.stage.way = outer.way;
     if (outer.nodes <= 300) for (let v = before; v < outer.nodes; v++) this.outline.open.add(v);
     if (this.hit) this.search(this.find.value);
     if (follows) this.where = this.length;
     pane.headed(); this.timed(); this.stripped();
-    this.lit(message.ended ? "ended" : "live");
   }
 
   lit(words) {

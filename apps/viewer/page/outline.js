@@ -74,7 +74,7 @@ class Outline {
     const { run, state } = this, kids = this.kids(node), value = state.value(node), status = state.status[node];
     const answer = state.answered && run.head.answered && run.head.answered.node === node && node > 0;
     const mark = node === 0 ? "■" : answer ? "★" : status === PRUNED ? "⊘" : status === FAILED ? "✗" : status === TERMINAL ? "◆" : "●";
-    const words = oneLine(run.text(state.textId[node]), 90);
+    const words = oneLine(state.words(run, node), 90);
     const name = node === 0 ? `task: ${words}` : `node ${node}, ${answer ? "the answer" : STATUS[status]}, value ${score(value)}, ${many(state.visits[node], "visit")}: ${words}`;
     const row = el("div", {
       id: `row-${node}`, role: "treeitem", class: "row", "data-node": node, "aria-level": level, "aria-posinset": place, "aria-setsize": of,

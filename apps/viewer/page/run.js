@@ -134,6 +134,9 @@ class State {
     this.applied = other.applied; this.shown = other.shown; this.cursor = other.cursor; this.answered = other.answered;
   }
 
+  /* what a node is called: the task keeps its question, whatever was learnt beside it */
+  words(run, node) { return run.text(node ? this.textId[node] : run.cells.text[0]); }
+
   /* mean of the node's own evaluations; what colours it */
   value(node) { return this.evaluations[node] ? this.own[node] / this.evaluations[node] : NaN; }
 

@@ -54,14 +54,15 @@ class Stage {
   }
 
   fit() {
+    const above = Math.min(72, this.height * 0.3);
     const across = this.plan.way === "across", right = across ? Math.min(150, this.width * 0.22) : 24;
     if (across) {  /* levels as far apart as the window's shape wants */
       const high = Math.max(this.plan.box[3] - this.plan.box[1], 8 * ROW);
-      stretch(this.plan, Math.max(NARROW, Math.min(COLUMN, (high * (this.width - 36 - right)) / (this.height - 72) / this.plan.levels)));
+      stretch(this.plan, Math.max(NARROW, Math.min(COLUMN, (high * (this.width - 36 - right)) / (this.height - above) / this.plan.levels)));
     }
     const [x0, y0, x1, y1] = this.plan.box;
     const wide = Math.max(1, x1 - x0), high = Math.max(1, y1 - y0);
-    this.k = Math.min((this.width - 36 - right) / wide, (this.height - 72) / high, 1.25);
+    this.k = Math.min((this.width - 36 - right) / wide, (this.height - above) / high, 1.25);
     this.k = Math.max(this.k, 0.002);
     this.tx = 36 + (this.width - 36 - right - wide * this.k) / 2 - x0 * this.k;
     this.ty = (this.height - high * this.k) / 2 - y0 * this.k;
@@ -324,7 +325,7 @@ class Stage {
 
   _told(state, v, answer) {
     const { run } = this;
-    return v === answer && v > 0 ? `⇒ ${this._words(run.text(state.answerId[v]))}` : this._words(run.text(state.textId[v]));
+    return v === answer && v > 0 ? `⇒ ${this._words(run.text(state.answerId[v]))}` : this._words(state.words(run, v));
   }
 
   _words(text) { return text.slice(0, 160).replace(/\s+/g, " ").trim(); }

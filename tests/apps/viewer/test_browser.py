@@ -241,6 +241,31 @@ def test_two_runs_side_by_side(show: Show) -> None:
     assert page.evaluate("window.reflectree.app.panes.indexOf(window.reflectree.app.pane)") == 1
 
 
+def test_a_run_inside_opens_beside_another(show: Show) -> None:
+    page = show(golden("forest"), golden("mcts"))
+    page.evaluate("window.reflectree.app.enter(1)")
+    opened = """() => {
+      const { app } = window.reflectree;
+      return [app.panes.map((pane) => [pane.stack.length, pane.run.head.began.blueprint]), app.where === app.length,
+        app.panes.map((pane) => pane.stage.time === pane.run.count), app.panes.indexOf(app.pane)];
+    }"""
+    assert page.evaluate(opened) == [[[1, "mcts"], [0, "mcts"]], True, [True, True], 0]
+    assert "forest" not in page.inner_text(".figures")
+    page.evaluate("window.reflectree.app.focus(window.reflectree.app.panes[1])")
+    page.get_by_role("button", name="forest · node 1").focus()  # by the keyboard: no click tells which pane it is in
+    page.keyboard.press("Enter")
+    assert page.evaluate(opened) == [[[0, "forest"], [0, "mcts"]], True, [True, True], 0]
+    assert "forest" in page.inner_text(".figures")
+
+
+def test_the_task_keeps_its_question_whatever_was_learnt_beside_it(show: Show) -> None:
+    page = show(golden("voyager-env"))
+    assert page.locator(".outline .row").first.inner_text().endswith("What is 6 times 7?")
+    page.evaluate("window.reflectree.app.select(0)")
+    assert "What is 6 times 7?" in page.inner_text("#live")
+    assert "Learnt so far" in page.inner_text(".details")
+
+
 def test_spite_hurts_nobody(show: Show) -> None:
     trace = spiteful()
     page = show(trace, trace)
@@ -310,6 +335,23 @@ def test_a_run_that_goes_on_is_drawn_as_it_grows(show: Show, start: Any, tmp_pat
     assert "answer\n40" in page.inner_text(".head")
 
 
+def test_who_looks_into_a_run_inside_is_told_of_the_end(show: Show, start: Any, tmp_path: Path) -> None:  # noqa: F811
+    trace, file = golden("forest"), tmp_path / "run.jsonl"
+    lines = trace.dumps().splitlines(keepends=True)
+    file.write_text("".join(lines[:3]))
+    port = start(Shown(feed=Feed(GrowingFile(file), interval=0.02)))
+    page = show(url=f"http://127.0.0.1:{port}/?token={TOKEN}")
+    page.evaluate("window.reflectree.app.stage.busy = window.reflectree.app.pane.busy = new Set([1])")
+    page.evaluate("window.reflectree.app.enter(1)")
+    assert page.evaluate("window.reflectree.app.stage.busy.size") == 0  # the numbers of another run's nodes
+    with file.open("a") as opened:
+        opened.write("".join(lines[3:]))
+    until(page, "document.querySelector('.lamp').textContent === 'ended'")
+    page.evaluate("window.reflectree.app.leave(window.reflectree.app.pane)")
+    assert state(page)["time"] == len(trace)
+    assert "forest" in page.inner_text(".head")
+
+
 def test_dark_light_and_narrow(show: Show) -> None:
     def paper(page: Any) -> str:
         return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
@@ -325,6 +367,9 @@ def test_dark_light_and_narrow(show: Show) -> None:
         box = page.locator(".board canvas").bounding_box()
         assert box["height"] > 150
         assert box["x"] + box["width"] <= width
+    both = show(golden("mcts"), golden("beam"), width=420, height=800)
+    assert both.evaluate("document.querySelector('.controls').scrollWidth <= document.documentElement.clientWidth")
+    assert both.locator(".board canvas").first.bounding_box()["height"] > 100
     printed = show(golden("mcts"), scheme="dark")
     printed.emulate_media(media="print")
     assert printed.locator(".bar").is_hidden()

@@ -35,10 +35,10 @@ def test_a_growing_file_gives_whole_lines_only(tmp_path: Path) -> None:
 def test_a_growing_file_may_begin_with_its_header_alone(tmp_path: Path) -> None:
     trace, file = golden("got"), tmp_path / "run.jsonl"
     lines = trace.dumps().splitlines(keepends=True)
-    file.write_text(lines[0])
+    file.write_text(lines[0].rstrip())
     growing = GrowingFile(file)
     found: list[Event] = []
-    for line in ["", *lines[1:]]:
+    for line in ["", "\n", *lines[1:]]:
         with file.open("a") as opened:
             opened.write(line)
         found += growing.fresh()
