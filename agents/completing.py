@@ -27,12 +27,9 @@ async def whole_answers(attempt: Attempt, request: Request, outcome: Outcome, ca
 
     A refused budget or a fault is a reason, too: the beginning was paid, so its call has to settle.
     """
-    work = [_whole(attempt, request, sample, caller) for sample in outcome.samples]
     if not any(isinstance(sample, Choice) and attempt.begun(sample) is not None for sample in outcome.samples):
-        for waiting in work:
-            waiting.close()
         return outcome
-    done = await asyncio.gather(*work)
+    done = await asyncio.gather(*(_whole(attempt, request, sample, caller) for sample in outcome.samples))
     return Outcome(tuple(sample for sample, _ in done), outcome.usage + total(usage for _, usage in done))
 
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reflectree.agents import prompts
-from reflectree.agents.attempts import Attempt, Proposals, Wanted, failed
+from reflectree.agents.attempts import Attempt, Wanted, failed
 from reflectree.agents.base import AgentRun
 from reflectree.agents.completing import whole_answers
 from reflectree.agents.nested import NestedRuns
+from reflectree.agents.proposing import Proposals
 from reflectree.agents.replies import Reading
 from reflectree.agents.sampling import Plan, next_subquestion, same_subquestion
 from reflectree.models.base import Message, PolicyModel, Request

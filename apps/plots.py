@@ -89,7 +89,7 @@ def read(path: Path) -> Report:
     Raises:
         BadInput: It cannot be read or holds no benchmark.
     """
-    from dataclasses import fields
+    from pydantic import TypeAdapter, ValidationError
 
     from reflectree.graphs.benching import Settings, report
     from reflectree.graphs.benching.record import read_lines
@@ -99,11 +99,12 @@ def read(path: Path) -> Report:
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
     header, outcomes, _ = read_lines(str(path), content[: content.rfind(b"\n") + 1] or b"\n")
-    known = {spec.name for spec in fields(Settings)}
     try:
-        return report(Settings(**{name: value for name, value in header.items() if name in known}), outcomes)
-    except TypeError as error:
-        raise BadInput(f"{path} holds no benchmark: its first line lacks settings") from error
+        settings = TypeAdapter(Settings).validate_python(header)
+    except ValidationError as error:
+        wrong = ".".join(map(str, error.errors()[0]["loc"]))
+        raise BadInput(f"{path} holds no benchmark: its first line has no {wrong}, or none that can be") from error
+    return report(settings, outcomes)
 
 
 def draw(found: Report | Sequence[Report], path: Path) -> None:

@@ -102,6 +102,16 @@ def serve(
             "tokens_per_day.",
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            rich_help_panel=_ACCESS,
+            help="A further name that clients use for a server of this machine without keys; may be repeated. "
+            "Others are refused.",
+        ),
+    ] = None,
     insecure: Annotated[
         bool,
         typer.Option("--insecure", rich_help_panel=_ACCESS, help="Listen on a network without a key, knowingly."),
@@ -206,7 +216,8 @@ def serve(
             checkpoint=checkpoint or os.environ.get("REFLECTREE_CHECKPOINT") or None,
             keep_days=keep_days,
         )
-        run(service, sock, grace=drain_seconds, announce=lambda url: _announce(service, url))
+        names = [name.lower() for name in allow_host or ()]
+        run(service, sock, grace=drain_seconds, names=names, announce=lambda url: _announce(service, url))
 
 
 def _offering(

@@ -51,7 +51,7 @@ def view(
         raise BadInput("--live follows one run in the browser: leave out --html and the second file")
     if other is not None and Path(what).is_dir():
         raise BadInput("give two files, or one folder and choose two of its traces on the page")
-    if run and not is_checkpoint(what):
+    if run and not any(map(is_checkpoint, filter(None, (what, other)))):
         raise BadInput(f"--run names a run of a checkpoint, and {what} is none: leave it out")
     if html is not None:
         write(what, other, run, html)

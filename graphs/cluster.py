@@ -37,6 +37,8 @@ async def connected(address: str, workers: int, purpose: str) -> AsyncIterator[A
         BadInput: The cluster cannot be reached, or this process is connected to one.
         MissingExtra: Ray is not installed.
     """
+    if not address.strip():
+        raise BadInput("no address of a Ray cluster: give HOST:PORT, auto or local")
     if workers < 1:
         raise BadInput(f"{workers} Ray workers: give at least 1")
     if address != LOCAL:
@@ -46,7 +48,7 @@ async def connected(address: str, workers: int, purpose: str) -> AsyncIterator[A
         if ray.is_initialized():
             raise BadInput("this process is connected to Ray already: call ray.shutdown() before")
         try:
-            await asyncio.to_thread(_connect, ray, None if address == LOCAL else address, workers)
+            await _connecting(ray, None if address == LOCAL else address, workers)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             said = str(error).strip().partition("\n")[0]
             raise BadInput(f"no Ray cluster at {address} ({said}): check the address, or use local") from error
@@ -71,6 +73,17 @@ async def _listens(address: str) -> None:
     except (OSError, OverflowError, TimeoutError) as error:
         raise BadInput(f"no Ray cluster at {address}: nobody listens there; check the address, or use local") from error
     writer.close()
+
+
+async def _connecting(ray: Any, address: str | None, workers: int) -> None:
+    """Connect; whoever loses patience meanwhile leaves no cluster behind that began without them."""
+    work = asyncio.ensure_future(asyncio.to_thread(_connect, ray, address, workers))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])  # Ray cannot be stopped while it begins
+        await asyncio.to_thread(ray.shutdown)
+        raise
 
 
 def _connect(ray: Any, address: str | None, workers: int) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -37,6 +38,10 @@ POOL = 8
 """Most connections of a process besides the one that holds its locks; runs wait for one of them in turn."""
 
 
+class NoDatabase(BadInput):
+    """Nobody answers at the address of the database, or not to us."""
+
+
 def is_url(checkpoint: object) -> bool:
     """Whether a checkpoint is named by the address of a Postgres database."""
     return isinstance(checkpoint, str) and checkpoint.startswith(SCHEMES)
@@ -46,6 +51,24 @@ def shown(url: str) -> str:
     """An address without its user, its password and its options, for people."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@cache
+def _saver_class() -> type[AsyncPostgresSaver]:
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+    class Saver(AsyncPostgresSaver):
+        """LangGraph's saver, for texts of models: the texts that it keeps as JSON may hold no null character."""
+
+        async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+            values = {
+                name: value.replace("\0", "\ufffd") if isinstance(value, str) else value
+                for name, value in checkpoint["channel_values"].items()
+            }
+            written: Any = {**checkpoint, "channel_values": values}
+            return await super().aput(config, written, metadata, new_versions)
+
+    return Saver
 
 
 class Postgres:
@@ -66,9 +89,7 @@ class Postgres:
 
     def saver(self) -> AsyncPostgresSaver:
         """A saver for one run; savers work side by side, and each does one thing at a time."""
-        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-
-        return AsyncPostgresSaver(self.pool)
+        return _saver_class()(self.pool)
 
     @contextlib.asynccontextmanager
     async def lock(self, run_id: str) -> AsyncIterator[None]:
@@ -137,7 +158,8 @@ async def open_postgres(url: str) -> AsyncIterator[Postgres]:
     """The database at an address, its tables made where they are not there.
 
     Raises:
-        BadInput: An extra is missing, the address is none, or nobody answers there.
+        BadInput: An extra is missing, or the address is none.
+        NoDatabase: Nobody answers there, or the password is wrong.
         TraceError: The runs in it are of another version.
     """
     require("langgraph.checkpoint.postgres.aio", "postgres", "a checkpoint in Postgres")
@@ -156,11 +178,18 @@ async def open_postgres(url: str) -> AsyncIterator[Postgres]:
         try:
             return await psycopg.AsyncConnection.connect(url, **options)
         except psycopg.Error as error:
-            raise BadInput(_unreachable(url, error)) from None
+            raise NoDatabase(_unreachable(url, error)) from None
 
     await (await connect()).close()  # a pool would go on trying, and say why in a log alone
     pool = pools.AsyncConnectionPool(
-        url, min_size=1, max_size=POOL, timeout=60, open=False, kwargs=options, name="reflectree"
+        url,
+        min_size=1,
+        max_size=POOL,
+        timeout=60,
+        open=False,
+        kwargs=options,
+        name="reflectree",
+        check=pools.AsyncConnectionPool.check_connection,  # a database that was restarted would fail one run for each
     )
     async with pool:
         place = Postgres(url, pool, connect)
@@ -200,4 +229,4 @@ def _unreachable(url: str, error: Exception) -> str:
     return f"cannot connect to {shown(url)}: {first}; check the address, and that the database runs"
 
 
-__all__ = ["Postgres", "is_url", "open_postgres", "shown"]
+__all__ = ["NoDatabase", "Postgres", "is_url", "open_postgres", "shown"]

@@ -15,6 +15,7 @@ from reflectree.agents.asking import Person
 from reflectree.agents.attempts import Wanted
 from reflectree.agents.base import Agent
 from reflectree.agents.evaluators.base import Evaluator
+from reflectree.agents.evaluators.gating import gated
 from reflectree.agents.refiner import check_refine
 from reflectree.agents.safety import as_check, guarded_tools
 from reflectree.agents.tools import Tool, check_environment, check_tools, read_tools
@@ -93,7 +94,10 @@ def prepare(
     shared = _Shared(roles, granted, scorer, verifier, concurrency, oracle, retries, on_nested)
     own = own_agents(agents or {}, plan)
     setup = shared.setup(plan, caps, seed, on_event, own, made)
-    setup = replace(with_people(setup, person, check), wanted=wanted)
+    setup = with_people(setup, person, check)
+    if wanted is not None:
+        scorers = {how: gated(inner, wanted) for how, inner in setup.evaluators.items()}
+        setup = replace(setup, evaluators=scorers, wanted=wanted)
     if made is not None and setup.environment is not None:
         worlds = Worlds(setup.environment, instances=concurrency, most=embodied.most_of(made))
         setup = replace(setup, worlds=worlds)

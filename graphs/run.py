@@ -92,7 +92,7 @@ async def asolve(
         safety: Refuses commands of tools and environments before they are carried out: a function of the command that
             returns a reason or `None`, or `"hazards"` for the list of this package.
         wanted: Says what is wrong with the form of an answer, or `None`: a reply with such an answer is asked for once
-            more, and then counts as failed.
+            more, and then counts as failed. Where a refinement or a nested run comes to such an answer, it scores 0.
         reply: What the person says to the question that a saved run waits with.
         budget: Hard caps on calls, tokens, dollars and seconds.
         concurrency: Calls in flight at once.

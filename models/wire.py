@@ -103,7 +103,7 @@ def read_json(body: bytes, where: str) -> dict[str, Any]:
     """
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Malformed(f"{where} sent a malformed body ({len(body)} bytes that are not JSON)") from None
     if not isinstance(data, dict):
         raise Malformed(f"{where} sent a malformed body (JSON, but not an object)")
@@ -241,4 +241,5 @@ def _reasoning(message: dict[str, Any]) -> str:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    # a number that no store can hold is no count
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None

@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from reflectree.apps.endpoint.body import ChatBody
 from reflectree.apps.endpoint.errors import api_error
+from reflectree.apps.endpoint.headers import RUN_ID
 from reflectree.apps.endpoint.metrics import CONTENT_TYPE
 from reflectree.apps.endpoint.openapi import describe
 from reflectree.apps.endpoint.patience import PATIENCE, Application
@@ -27,6 +28,7 @@ from reflectree.apps.endpoint.seam import Service
 from reflectree.apps.endpoint.streaming import KEEP_ALIVE, Stream
 from reflectree.graphs.adapters.names import UnknownModel, full_name, parse_model
 from reflectree.models.http.errors import ApiError, refusal, shutting_down
+from reflectree.models.http.hosts import Address
 from reflectree.models.http.limits import read_body
 from reflectree.models.http.watching import unless_gone
 
@@ -38,18 +40,21 @@ _CHAT = "/v1/chat/completions"
 _Answer = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(service: Service, *, keep_alive: float = KEEP_ALIVE, patience: float = PATIENCE) -> Starlette:
+def build_app(
+    service: Service, *, address: Address | None = None, keep_alive: float = KEEP_ALIVE, patience: float = PATIENCE
+) -> Starlette:
     """The application over a service.
 
     Args:
         service: What begins runs.
+        address: The names that it may be asked under; any where absent.
         keep_alive: Seconds of silence after which a stream sends a comment.
         patience: Seconds that a client may take nothing while there is something to send.
     """
     routes: list[Route] = []
 
     def route(path: str, answer: _Answer, method: str = "GET", *, is_open: bool = False) -> None:
-        routes.append(Route(path, _guarded(answer, service, path, is_open=is_open), methods=[method]))
+        routes.append(Route(path, _guarded(answer, service, path, address, is_open=is_open), methods=[method]))
 
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_card(name, service) for name in service.offered]})
@@ -63,7 +68,8 @@ def build_app(service: Service, *, keep_alive: float = KEEP_ALIVE, patience: flo
 
     async def run(request: Request) -> Response:
         run_id = request.path_params["run_id"]
-        state = await service.run_state(run_id, request.state.key)
+        known = RUN_ID.fullmatch(run_id) is not None
+        state = await service.run_state(run_id, request.state.key) if known else None
         if state is None:
             said = f"no run {run_id[:64]!r} of this key is known here"
             raise ApiError(404, "run_not_found", said, param="run_id")
@@ -101,13 +107,15 @@ def build_app(service: Service, *, keep_alive: float = KEEP_ALIVE, patience: flo
 
 
 def _guarded(
-    answer: _Answer, service: Service, path: str, *, is_open: bool
+    answer: _Answer, service: Service, path: str, address: Address | None, *, is_open: bool
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-    """An answer with its key checked, its errors told and its time counted; a stream counts itself at its end."""
+    """An answer, its host and key checked, its errors told, its time counted; a stream counts itself at its end."""
 
     async def handle(request: Request) -> Response:
         started = request.state.started = time.monotonic()
         try:
+            if address is not None and not all(map(address.serves, request.headers.getlist("host"))):
+                raise ApiError(421, "unknown_host", "this server is not asked under that Host: see --allow-host")
             if not is_open:
                 request.state.key = service.key_of(request.headers.get("authorization"))
             response = await answer(request)
@@ -156,10 +164,12 @@ async def _read(request: Request, service: Service) -> Chat:
         ApiError: The body is too large, of another type, or asks for what cannot be done.
         ValidationError: A field of it is wrong.
     """
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    # a page of another site may send any other type, or none, without asking first whether it may
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     raw = await read_body(request, service.limits.body_bytes, seconds=service.limits.body_seconds)
     if kind != "application/json" and not kind.endswith("+json"):
-        said = f"a body of type {kind[:60]!r} cannot be read: send JSON with Content-Type: application/json"
+        what = f"a body of type {kind[:60]!r}" if kind else "a body without a type"
+        said = f"{what} cannot be read: send JSON with Content-Type: application/json"
         raise ApiError(415, "unsupported_media_type", said)
     return chat_of(ChatBody.model_validate_json(raw), request.headers, service.offered, service.caps)
 

@@ -15,6 +15,7 @@ from reflectree.apps.endpoint.turns import Part, Turn, wrong
 
 MOST_STOPS = 16
 MOST_TOOLS = 128
+MOST_TURNS = 10_000
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -104,7 +105,7 @@ class ChatBody(Part):
     """A conversation, and how it is to be gone on with."""
 
     model: str = Field(min_length=1, description="BLUEPRINT/POLICY, or BLUEPRINT for the server's first policy.")
-    messages: Annotated[list[Turn], Field(min_length=1)]
+    messages: Annotated[list[Turn], Field(min_length=1, max_length=MOST_TURNS)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS)] | None = None

@@ -7,11 +7,13 @@ again, `x-should-retry: false` tells them not to.
 from __future__ import annotations
 
 import logging
+import re
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from reflectree.apps.endpoint.running import RunStopped
+from reflectree.graphs.postgres import NoDatabase
 from reflectree.models.http.errors import ApiError, ClientGone, gone, of_routing, of_validation
 from reflectree.rlm_ops.errors import (
     BadInput,
@@ -28,6 +30,9 @@ from reflectree.rlm_ops.errors import (
 logger = logging.getLogger(__name__)
 
 _FINAL = {"x-should-retry": "false"}
+_STORES = ("sqlite3", "psycopg", "psycopg_pool")
+"""What a checkpoint's errors come from."""
+_ADDRESS = re.compile(r"\bhttps?://[^\s'\"<>]+", re.IGNORECASE)
 
 
 def api_error(error: BaseException) -> ApiError:
@@ -43,31 +48,42 @@ def api_error(error: BaseException) -> ApiError:
             return gone()
         case RunStopped():
             return ApiError(503, "run_cancelled", "the run was stopped: ask again", headers={"Retry-After": "1"})
+        case NoDatabase():
+            return _of_storage(error)
         case ReflectreeError():
             return _of_run(error)
+    if type(error).__module__.partition(".")[0] in _STORES:
+        return _of_storage(error)
     logger.error("a request failed", exc_info=error)
     said = "the server met an unexpected error: its log says which"
     return ApiError(500, "internal_error", said, headers=_FINAL)
 
 
+def _of_storage(error: BaseException) -> ApiError:
+    """The file or the database of the checkpoint is full, locked or away: the log alone says what it is."""
+    logger.error("runs cannot be saved: %s: %s", type(error).__name__, str(error).strip().partition("\n")[0])
+    return ApiError(503, "checkpoint_failed", "the server cannot save runs now: its log says why", headers=_FINAL)
+
+
 def _of_run(error: ReflectreeError) -> ApiError:
-    """What a run raises on purpose."""
+    """What a run raises on purpose; where the models are is not the clients' to know."""
+    said = _ADDRESS.sub("the model's server", str(error))
     match error:
         case RunLocked():
-            return ApiError(409, "run_under_way", str(error), headers={"Retry-After": "1"})
+            return ApiError(409, "run_under_way", said, headers={"Retry-After": "1"})
         case TraceError():
-            return ApiError(409, "run_conflict", str(error), headers=_FINAL)
+            return ApiError(409, "run_conflict", said, headers=_FINAL)
         case BadInput():
-            return ApiError(422, "invalid_request", str(error))
+            return ApiError(422, "invalid_request", said)
         case NeedsPerson():
             return ApiError(422, "needs_person", f"run {error.run_id} asks a person, which no client can answer here")
         case BudgetRefused():
-            return ApiError(422, "budget_too_small", f"{error}: allow more")
+            return ApiError(422, "budget_too_small", f"{said}: allow more")
         case ModelTimeout():
-            return ApiError(504, "model_timeout", f"the policy did not answer in time: {error}", headers=_FINAL)
+            return ApiError(504, "model_timeout", f"the policy did not answer in time: {said}", headers=_FINAL)
         case TransientModelError():
             wait = "2" if error.retry_after is None else str(max(1, round(error.retry_after)))
-            return ApiError(503, "model_unavailable", str(error), headers={"Retry-After": wait})
+            return ApiError(503, "model_unavailable", said, headers={"Retry-After": wait})
         case ModelError():
-            return ApiError(502, "model_failed", str(error), headers=_FINAL)
-    return ApiError(422, "invalid_request", str(error))
+            return ApiError(502, "model_failed", said, headers=_FINAL)
+    return ApiError(422, "invalid_request", said)

@@ -23,6 +23,7 @@ READ = (RUN_HEADER, KEY_HEADER, *CAP_HEADERS)
 """The headers that say something of a run."""
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 
 
@@ -36,10 +37,8 @@ def asked_budget(told: Mapping[str, str]) -> Budget:
     for header, cap in CAP_HEADERS.items():
         if header not in told:
             continue
-        try:
-            number = float(told[header])
-        except ValueError:
-            number = math.nan
+        given = told[header].strip()
+        number = float(given) if _NUMBER.fullmatch(given) else math.nan
         whole = cap in ("calls", "tokens")
         if not 0 < number < 2**53 or (whole and not number.is_integer()):
             kind = "a whole number above 0" if whole else "a number above 0"

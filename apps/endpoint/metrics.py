@@ -55,6 +55,7 @@ class Metrics:
         ):
             Gauge(f"reflectree_endpoint_{name}", about, registry=registry).set_function(value)
         self._children: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
+        self._of_runs: dict[tuple[str, ...], tuple[Counter, Histogram, Counter, Counter, Counter]] = {}
 
     def on_request(self, path: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
@@ -69,11 +70,22 @@ class Metrics:
     def on_run(self, key: str, blueprint: str, result: Result) -> None:
         """Count a run that ended with a result."""
         usage = result.usage
-        self._runs.labels(blueprint, result.stop_reason.partition(" ")[0][:40]).inc()
-        self._run_seconds.labels(blueprint).observe(result.wall_s)
-        self._calls.labels(blueprint, key).inc(usage.calls)
-        self._tokens.labels(blueprint, key, "prompt").inc(usage.prompt_tokens)
-        self._tokens.labels(blueprint, key, "completion").inc(usage.completion_tokens)
+        labels = (key, blueprint, result.stop_reason.partition(" ")[0][:40])
+        found = self._of_runs.get(labels)
+        if found is None:  # as in `on_request`
+            found = self._of_runs[labels] = (
+                self._runs.labels(blueprint, labels[2]),
+                self._run_seconds.labels(blueprint),
+                self._calls.labels(blueprint, key),
+                self._tokens.labels(blueprint, key, "prompt"),
+                self._tokens.labels(blueprint, key, "completion"),
+            )
+        runs, seconds, calls, prompt, completion = found
+        runs.inc()
+        seconds.observe(result.wall_s)
+        calls.inc(usage.calls)
+        prompt.inc(usage.prompt_tokens)
+        completion.inc(usage.completion_tokens)
         if usage.failed_calls:
             self._failed.labels(blueprint).inc(usage.failed_calls)
         if usage.usd:

@@ -20,6 +20,7 @@ _ERRORS = {
     "409": "The run's name is taken.",
     "413": "The body is too large.",
     "415": "The body is no JSON by its type.",
+    "421": "Asked under a name that is not this server's.",
     "422": "Something in it cannot be done.",
     "429": "This key has used up what it may.",
     "500": "A defect.",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from reflectree.apps.endpoint.app import build_app
 from reflectree.apps.endpoint.service import Service
-from reflectree.models.http.limits import check_exposure
+from reflectree.models.http.hosts import Address
+from reflectree.models.http.limits import check_exposure, is_loopback
 from reflectree.models.http.running import GRACE, DrainingServer, bind, on_a_thread, url_of
 
 _GC = (20_000, 20, 50)
@@ -25,6 +26,7 @@ def serve(
     sock: socket.socket,
     *,
     grace: float = GRACE,
+    names: Collection[str] = (),
     announce: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then the socket and the service are closed.
@@ -33,6 +35,7 @@ def serve(
         service: What to serve. Whether its address may be open is the caller's to check, with `check_exposure`.
         sock: Where, as `bind` makes it.
         grace: Seconds that requests under way have at the end.
+        names: Further names, in lower case, under which clients may ask a server of this machine without keys.
         announce: Is told the address once requests are answered.
 
     Raises:
@@ -44,7 +47,7 @@ def serve(
         announce(url_of(sock))
 
     try:
-        _server(service, grace, up).run(sockets=[sock])
+        _server(service, grace, up, _address(service, sock, names)).run(sockets=[sock])
     finally:
         sock.close()
 
@@ -57,7 +60,9 @@ def serving(service: Service, *, host: str = "127.0.0.1", port: int = 0, grace: 
         BadInput: The address cannot be used, or is open to a network without a key.
     """
     check_exposure(host, bool(service.keys), insecure=False)
-    with on_a_thread(_server(service, grace, lambda: None), bind(host, port), "endpoint") as url:
+    sock = bind(host, port)
+    server = _server(service, grace, lambda: None, _address(service, sock, ()))
+    with on_a_thread(server, sock, "endpoint") as url:
         yield url
 
 
@@ -68,6 +73,12 @@ def _spare_garbage() -> None:
     gc.set_threshold(*_GC)
 
 
-def _server(service: Service, grace: float, on_up: Callable[[], None]) -> DrainingServer:
-    app = build_app(service)
+def _address(service: Service, sock: socket.socket, names: Collection[str]) -> Address | None:
+    """The names to be asked under: where no key is asked for, a page must not rebind its name to this machine."""
+    host = sock.getsockname()[0]
+    return Address(host, names) if is_loopback(host) and not service.keys else None
+
+
+def _server(service: Service, grace: float, on_up: Callable[[], None], address: Address | None) -> DrainingServer:
+    app = build_app(service, address=address)
     return DrainingServer(app, service, grace, on_up, begin=service.begin, end=service.end, fast=True)

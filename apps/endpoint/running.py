@@ -109,15 +109,17 @@ class Running:
             RunStopped: It was cancelled.
             ReflectreeError: What the run ended with in place of a reply.
         """
-        await asyncio.wait([self._task])
+        if not self._task.done():
+            await asyncio.wait([self._task])
         if self._task.cancelled():
             raise RunStopped
         return self._task.result()
 
     async def cancel(self) -> None:
         """Stop it, calls in flight included, and wait until nothing of it is left. Ended already: nothing happens."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
     def _on_event(self, event: Event, structure: ReasoningStructure) -> None:
         self.begun.set()

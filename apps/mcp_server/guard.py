@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mcp import types
@@ -20,35 +17,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reflectree.apps.mcp_server.server import GONE
-from reflectree.models.http.limits import is_loopback
+from reflectree.models.http.hosts import Address
 
 HEALTH = "/health"
 """Answers without a key: whether the server is up, and nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Under which names a server is asked.
-
-    Attributes:
-        host: What it listens on.
-        names: Further names that clients use.
-    """
-
-    host: str
-    names: Collection[str] = ()
-
-    def serves(self, authority: str) -> bool:
-        """Whether a `Host` header, or the host of an `Origin`, is one of this server's.
-
-        A literal address cannot have been rebound, so a server on a network answers to all of them.
-        """
-        name = _name(authority)
-        if name is None:
-            return False
-        if is_loopback(name) or name in self.names or name == self.host:
-            return True
-        return not is_loopback(self.host) and _is_address(name)
 
 
 class Guard:
@@ -114,26 +86,6 @@ class Guard:
         # Headers are told as latin-1, whatever their bytes mean.
         sent = given.strip(" ").encode("latin-1")
         return hmac.compare_digest(sent, self._key or b"") and scheme.lower() == "bearer"
-
-
-def _name(authority: str) -> str | None:
-    """The name in `name:port` or `[address]:port`, in lower case; `None` where there is none."""
-    try:
-        parts = urlsplit(f"//{authority}")
-        port = parts.port
-    except ValueError:
-        return None
-    if not parts.hostname or "@" in authority or parts.path or parts.query or port == 0:
-        return None
-    return parts.hostname.rstrip(".")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _refused(status: int, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from reflectree.apps.mcp_server.guard import HEALTH, Address, Guard
+from reflectree.apps.mcp_server.guard import HEALTH, Guard
+from reflectree.models.http.hosts import Address
 from reflectree.models.http.running import GRACE, DrainingServer, on_a_thread, url_of
 
 PATH = "/mcp"

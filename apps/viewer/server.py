@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-NAMES = ("127.0.0.1", "localhost", "[::1]")
-"""Hosts by which the page may be asked for: a foreign name that resolves to this machine is not one of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -107,9 +104,13 @@ def _page(data: dict[str, Any]) -> Response:
 def _guarded(endpoint: Callable[[Request], Awaitable[Response]], token: str) -> Any:
     from starlette.responses import PlainTextResponse
 
+    from reflectree.models.http.hosts import Address
+
+    here = Address("127.0.0.1")
+
     async def guard(request: Request) -> Response:
         origin = request.headers.get("origin")
-        if _host(request.headers.get("host", "")) not in NAMES:
+        if not here.serves(request.headers.get("host", "")):
             response: Response = PlainTextResponse("This page is for this machine only.", 403)
         elif origin is not None and origin != f"http://{request.headers['host']}":
             response = PlainTextResponse("This page is not for other pages.", 403)
@@ -123,8 +124,3 @@ def _guarded(endpoint: Callable[[Request], Awaitable[Response]], token: str) -> 
         return response
 
     return guard
-
-
-def _host(name: str) -> str:
-    """The name the browser asked for, without its port."""
-    return name[: name.index("]") + 1] if name.startswith("[") and "]" in name else name.partition(":")[0]

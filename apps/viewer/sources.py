@@ -152,13 +152,15 @@ class SavedRun:
 
     def _only(self, path: str | os.PathLike[str]) -> str:
         try:
-            found = [row[0] for row in self._connection.execute("SELECT DISTINCT thread_id FROM checkpoints LIMIT 20")]
+            found = [row[0] for row in self._connection.execute("SELECT DISTINCT thread_id FROM checkpoints LIMIT 21")]
         except sqlite3.Error as error:
             raise BadInput(f"{path} is no checkpoint: {error}") from error
         if len(found) == 1:
             return str(found[0])
-        known = f"name one with --run: {', '.join(map(str, found))}" if found else "wait until one has begun"
-        raise BadInput(f"{path} holds {len(found) or 'no'} run{'s' if len(found) != 1 else ''}: {known}")
+        if not found:
+            raise BadInput(f"{path} holds no run: wait until one has begun")
+        many = len(found) if len(found) <= 20 else "more than 20"
+        raise BadInput(f"{path} holds {many} runs: name one with --run, as {', '.join(map(str, found[:20]))}")
 
     def _latest(self) -> str:
         """Changes whenever the run's checkpoint does."""

@@ -5,6 +5,7 @@ How LangChain calls it, and what becomes of the run's reply there, is in `chat_m
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from reflectree.graphs.adapters.names import full_name
 from reflectree.graphs.adapters.openai_form import wants_of
 from reflectree.graphs.adapters.replying import Replied, areply
 from reflectree.graphs.live import OnEvent
+from reflectree.graphs.run import asolve
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.budget import Budget
@@ -28,6 +30,11 @@ SETTINGS = frozenset({
     "seed", "stop",
 })  # fmt: skip
 """What a call may set."""
+OPTIONS = frozenset(inspect.signature(asolve).parameters) - {
+    "task", "blueprint", "policy", "evaluator", "verifier", "memory", "wanted", "budget", "seed", "checkpoint",
+    "run_id", "on_event",
+}  # fmt: skip
+"""What `options` may hold: what `asolve` takes and no field says."""
 IDLE = frozenset({"stream", "strict", "ls_structured_output_format", "run_manager"})
 """What LangChain adds to calls, and what changes nothing here."""
 
@@ -91,6 +98,10 @@ class ReasoningSettings(BaseChatModel):
         defaults = {name: type(self).model_fields[name].default for name in ("blueprint", "policy")}
         if self.model and any(getattr(self, name) is not default for name, default in defaults.items()):
             raise BadInput(f"model={self.model!r} stands for blueprint and policy: give it alone, or those two")
+        unknown = sorted(self.options.keys() - OPTIONS)
+        if unknown:
+            own = " (it is a field of the model)" if unknown[0] in type(self).model_fields else ""
+            raise BadInput(f"options: {unknown[0]!r} is none{own}: use {', '.join(sorted(OPTIONS))}")
         blueprints.load(self._meant()[0])
         self._budget()
         return self
@@ -111,7 +122,7 @@ class ReasoningSettings(BaseChatModel):
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         """What replies depend on: LangChain's caches and tracers tell models apart by it."""
-        plain = ("temperature", "max_tokens", "timeout", "stop", "max_retries", "seed", "max_calls")
+        plain = ("base_url", "temperature", "max_tokens", "timeout", "stop", "max_retries", "seed", "max_calls")
         known = {name: getattr(self, name) for name in (*plain, "max_total_tokens", "max_usd", "max_seconds")}
         others = {name: repr(given) for name in ("evaluator", "verifier", "memory") if (given := getattr(self, name))}
         options = {name: repr(given) for name, given in sorted(self.options.items())}

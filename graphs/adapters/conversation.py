@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
 
 from reflectree.agents.prompts import fence
-from reflectree.graphs.adapters.wants import Wants, problem_of
+from reflectree.graphs.adapters.wants import Wants
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Task
 
@@ -36,22 +35,6 @@ _SKIPPED = frozenset({
     "thinking", "redacted_thinking", "reasoning", "reasoning_content", "function_call", "refusal", "non_standard",
 })  # fmt: skip
 """Blocks that say nothing of the conversation which its messages do not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class MessageVerifier:
-    """Right where an answer is one that is wanted: calls that are valid under their schemas, JSON under its own.
-
-    It checks a form, so it is not gold.
-    """
-
-    wants: Wants
-    name: str = "message"
-    gold: bool = False
-
-    def score(self, answer: str) -> float:
-        """1 for an answer that is wanted, else 0."""
-        return float(problem_of(answer, self.wants) is None)
 
 
 def asked(messages: Sequence[BaseMessage], wants: Wants = Wants()) -> Task:  # noqa: B008 (frozen)
@@ -162,4 +145,4 @@ def _wanted(wants: Wants) -> list[str]:
     return parts
 
 
-__all__ = ["MessageVerifier", "asked", "words_of"]
+__all__ = ["asked", "words_of"]

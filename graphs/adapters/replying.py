@@ -12,11 +12,9 @@ from typing import Any, Literal
 
 from langchain_core.messages import BaseMessage
 
-from reflectree.agents import evaluators
 from reflectree.agents.completing import ENDED
 from reflectree.graphs import blueprints
-from reflectree.graphs.adapters.conversation import MessageVerifier, asked
-from reflectree.graphs.adapters.gating import gated
+from reflectree.graphs.adapters.conversation import asked
 from reflectree.graphs.adapters.wants import Said, Unreadable, Wants, problem_of, said
 from reflectree.graphs.answering import candidates
 from reflectree.graphs.live import OnEvent
@@ -95,8 +93,6 @@ async def areply(
     task = asked(messages, wants)
     plan = tuned(blueprints.load(blueprint), temperature=temperature, max_tokens=max_tokens, timeout=timeout)
     if wants:
-        verifier = MessageVerifier(wants)
-        options["evaluator"] = _gated(plan, verifier, options)
         options.setdefault("wanted", lambda answer: problem_of(answer, wants))
     result = await asolve(
         task,
@@ -153,18 +149,6 @@ def tuned(
         for name in ("evaluate", "refine", "aggregate"):
             data["operators"][name]["timeout"] = timeout
     return Blueprint.parse(data)
-
-
-def _gated(plan: Blueprint, verifier: MessageVerifier, options: dict[str, Any]) -> Any:
-    """What scores a run's paths, behind the check that their answers are wanted ones."""
-    given, checks = options.get("evaluator"), options.get("verifier")
-    operators = plan.operators
-    if given is None and "evaluate" not in plan.scheme.strategy.uses():
-        return None
-    inner = evaluators.choose(
-        operators.evaluate, operators.generate, given, checks, oracle=bool(options.get("oracle", False))
-    )
-    return gated(inner, verifier)
 
 
 def _answer(result: Result, wants: Wants) -> str | None:

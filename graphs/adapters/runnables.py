@@ -16,6 +16,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from reflectree.graphs import blueprints
+from reflectree.graphs.adapters.conversation import words_of
 from reflectree.graphs.adapters.replying import Replied, areply
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.result import Result
@@ -26,7 +27,10 @@ from reflectree.rlm_ops.task import Task
 
 
 class Answerer(Runnable[Any, str]):
-    """From a question (a text, a prompt, messages, or a `Task`) to the answer's text."""
+    """From a question (a text, a prompt, messages, or a `Task`) to the answer's text.
+
+    Of one turn the answer is what `solve` gives; a conversation of several turns is answered in free text.
+    """
 
     def __init__(self, blueprint: Any = "best-of-n", policy: Any = "embedded", **options: Any) -> None:
         """Take what `asolve` takes.
@@ -42,7 +46,7 @@ class Answerer(Runnable[Any, str]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
         """The answer."""
-        return self._call_with_config(lambda asked: run_sync(self._answer(asked)), input, config)
+        return self._call_with_config(lambda asked: run_sync(self._answer(asked, kwargs)), input, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
         """The answer.
@@ -51,15 +55,20 @@ class Answerer(Runnable[Any, str]):
             BudgetRefused: The budget ended before an answer.
             ReflectreeError: The search found none, or what `asolve` raises.
         """
-        return await self._acall_with_config(self._answer, input, config)
 
-    async def _answer(self, asked: Any) -> str:
+        async def work(asked: Any) -> str:
+            return await self._answer(asked, kwargs)
+
+        return await self._acall_with_config(work, input, config)
+
+    async def _answer(self, asked: Any, bound: Mapping[str, Any]) -> str:
+        options = {"blueprint": self._plan, "policy": self._policy, **self._options, **bound}
         if not isinstance(asked, str | Task) and (messages := messages_of(asked))[1:]:
-            replied = await areply(messages, blueprint=self._plan, policy=self._policy, **self._options)
+            replied = await areply(messages, **options)
             answer, result = replied.said.text if replied.finish != "length" else None, replied.result
         else:
-            task = asked if isinstance(asked, str | Task) else str(messages_of(asked)[0].text)
-            result = await asolve(task, blueprint=self._plan, policy=self._policy, **self._options)
+            task = asked if isinstance(asked, str | Task) else words_of(messages_of(asked)[0])
+            result = await asolve(task, **options)
             answer = result.answer
         if answer is None:
             raise _no_answer(result)
@@ -86,15 +95,19 @@ class Reasoner(Runnable[Any, AIMessage]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """The message."""
-        return self._call_with_config(lambda asked: run_sync(self._reply(asked)), input, config)
+        return self._call_with_config(lambda asked: run_sync(self._reply(asked, kwargs)), input, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """The message; empty, with finish reason `length`, where the budget ended before an answer."""
-        return await self._acall_with_config(self._reply, input, config)
 
-    async def _reply(self, asked: Any) -> AIMessage:
-        replied = await areply(messages_of(asked), blueprint=self._plan, policy=self._policy, **self._options)
-        return as_message(replied, self._plan.name)
+        async def work(asked: Any) -> AIMessage:
+            return await self._reply(asked, kwargs)
+
+        return await self._acall_with_config(work, input, config)
+
+    async def _reply(self, asked: Any, bound: Mapping[str, Any]) -> AIMessage:
+        options = {"blueprint": self._plan, "policy": self._policy, **self._options, **bound}
+        return as_message(await areply(messages_of(asked), **options), self._plan.name)
 
 
 def answerer(blueprint: Any = "best-of-n", policy: Any = "embedded", **options: Any) -> Answerer:

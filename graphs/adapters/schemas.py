@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +21,17 @@ from reflectree.graphs.adapters.plain_schema import MOST_STEPS, PlainSchema, Too
 from reflectree.rlm_ops.errors import BadInput
 
 LONGEST_SCHEMA = 200_000
-"""Characters of a schema as JSON."""
+"""Characters of a schema as JSON, and of all the tools' together."""
+
+_MOST_WAYS = 1e8
+"""Ways to match a pattern in a text: a few seconds. A longer text is refused unread."""
+
+_NAMING = ("patternProperties", "additionalProperties", "unevaluatedProperties")
+_REFERRING = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
-def check_schema(schema: object, where: str) -> None:
-    """Refuse what is no JSON schema, or refers to anything outside itself.
+def check_schema(schema: object, where: str) -> int:
+    """Refuse what is no JSON schema, or refers to anything outside itself; gives its length in characters.
 
     Raises:
         BadInput: The message begins with `where`.
@@ -45,6 +52,7 @@ def check_schema(schema: object, where: str) -> None:
     for pattern in _patterns(schema):
         _check_pattern(pattern, where)
     _validator(text, where)
+    return len(text)
 
 
 def problem_with(value: object, schema: Mapping[str, Any]) -> str | None:
@@ -64,25 +72,55 @@ class _Steps(threading.local):
 _steps = _Steps()
 
 
-def _counted(keyword: Callable[..., Any]) -> Callable[..., Any]:
+def _counted(name: str, keyword: Callable[..., Any]) -> Callable[..., Any]:
     """A keyword whose work is counted: nested choices of references take a time exponential in a schema's size."""
+    own = 20 if name in _REFERRING else 1  # to follow a reference takes as long as twenty plain keywords
 
     def check(validator: Any, value: Any, instance: Any, schema: Any) -> Any:
         sizes = (len(part) for part in (value, instance) if isinstance(part, dict | list))
-        _steps.left -= 1 + sum(sizes)
-        if _steps.left < 0:
+        _steps.left -= own + sum(sizes)
+        if _steps.left < 0 or any(_ways(*match) > _MOST_WAYS for match in _matches(name, value, instance, schema)):
             raise TooMuch
         return keyword(validator, value, instance, schema)
 
     return check
 
 
+def _matches(name: str, value: Any, instance: Any, schema: Any) -> Iterator[tuple[str, int]]:
+    """The regular expressions that a keyword holds texts to, each with a text's length."""
+    if name == "pattern" and isinstance(instance, str):
+        yield value, len(instance)
+    elif name in _NAMING and isinstance(instance, dict):
+        for pattern in schema.get("patternProperties", ()):
+            yield pattern, max(map(len, instance), default=0)
+
+
+def _ways(pattern: str, length: int) -> float:
+    """At most so many ways there are to match a pattern in a text; one that backtracks may try them all."""
+    loops, choices = _freedom(pattern)
+    return float(math.comb(length + loops, loops)) * 2.0**choices
+
+
+@lru_cache(maxsize=1024)
+def _freedom(pattern: str) -> tuple[int, int]:
+    """How often a pattern repeats, and how often it chooses; that it may begin anywhere is a loop too."""
+    bare = _bare(pattern)
+    loops = len(re.findall(r"[*+]|\{\d*,\d*\}", bare)) + (not pattern.startswith("^"))
+    return min(loops, 50), min(len(re.findall(r"(?<!\()\?|\|", bare)), 1000)
+
+
+def _bare(pattern: str) -> str:
+    """A pattern in which what is escaped or in brackets, which neither groups nor repeats, is one letter."""
+    return re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
+
+
 @lru_cache(maxsize=16)
 def _bounded(kind: Any) -> Any:
     """A draft's validator, its steps counted."""
-    from jsonschema.validators import extend
+    from jsonschema import validators
 
-    return extend(kind, {name: _counted(keyword) for name, keyword in kind.VALIDATORS.items()})
+    extend: Any = validators.extend
+    return extend(kind, {name: _counted(name, keyword) for name, keyword in kind.VALIDATORS.items()})
 
 
 class _Whole:
@@ -164,7 +202,7 @@ def _check_pattern(pattern: str, where: str) -> None:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise BadInput(f"{where}: the pattern {pattern[:80]!r} is no regular expression: {error}") from error
-    bare = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)  # what is escaped or in brackets neither groups nor repeats
+    bare = _bare(pattern)
     loose = [False]
     for match in re.finditer(r"\((?:\?[^:)]?[:=!<]?)?|\)|[*+?|]|\{\d*,?\d*\}", bare):
         sign, after = match[0], bare[match.end() : match.end() + 1]
@@ -175,13 +213,13 @@ def _check_pattern(pattern: str, where: str) -> None:
             if inner and after in ("*", "+", "{"):
                 raise BadInput(f"{where}: the pattern {pattern[:80]!r} repeats what repeats, and could take for ever")
             loose[-1] = loose[-1] or inner
-        elif sign != "?":
+        elif sign != "?" or bare[match.start() - 1] not in "*+?}":  # after a repetition it only says: lazily
             loose[-1] = True
 
 
 def _references(schema: object) -> Iterator[tuple[str, object]]:
     """Every reference in a schema."""
     for part in _parts(schema):
-        for name in ("$ref", "$dynamicRef", "$recursiveRef"):
+        for name in _REFERRING:
             if isinstance(part.get(name), str):
                 yield name, part[name]

@@ -10,13 +10,14 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.openai_tools import JsonOutputKeyToolsParser, PydanticToolsParser
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.errors import BadInput, BudgetRefused
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -56,11 +57,25 @@ def structured(
             parser = PydanticOutputParser(pydantic_object=schema) if pydantic else JsonOutputParser()
         case _:
             raise BadInput(f"method={method!r}: use json_schema, function_calling or json_mode")
+    parser = RunnableLambda(_whole, name="whole") | parser
     if not include_raw:
         return bound | parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=bound) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
+
+
+def _whole(message: BaseMessage) -> BaseMessage:
+    """The message, where the run came to one.
+
+    Raises:
+        BudgetRefused: The budget ended before an answer, and nothing could be parsed.
+    """
+    cause, _, cap = str(message.response_metadata.get("stop_reason", "")).partition(":")
+    if message.response_metadata.get("finish_reason") != "length":
+        return message
+    ended = f"the budget of {cap} ended" if cause == "budget" else "the budget ended"
+    raise BudgetRefused(cap, f"{ended} before there was an answer to parse: raise the cap (max_calls, max_usd, ...)")
 
 
 def _format(schema: Any, method: str) -> Mapping[str, Any]:

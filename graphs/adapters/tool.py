@@ -20,7 +20,7 @@ from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
-from reflectree.rlm_ops.errors import ReflectreeError
+from reflectree.rlm_ops.errors import BadInput, ReflectreeError
 from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.task import Form, Task
@@ -58,8 +58,11 @@ def reason_tool(
         What goes wrong is told to the agent in one line, as a tool message of status `error`.
 
     Raises:
-        BadInput: There is no such blueprint.
+        BadInput: There is no such blueprint, or an option is one that each question sets.
     """
+    own = sorted({"task", "run_id", "reply"} & options.keys())
+    if own:
+        raise BadInput(f"reason_tool: leave {own[0]} out, each question is a task and a run of its own")
     plan = blueprints.load(blueprint)
 
     async def ask(question: str, context: str, runtime: ToolRuntime | None) -> tuple[str, dict[str, Any]]:

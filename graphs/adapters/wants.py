@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reflectree.graphs.adapters.schemas import check_schema, problem_with
+from reflectree.graphs.adapters.schemas import LONGEST_SCHEMA, check_schema, problem_with
 from reflectree.rlm_ops.errors import BadInput, ModelError
 
 MOST_TOOLS = 128
@@ -22,6 +22,8 @@ MOST_CALLS = 64
 CHOICES = ("auto", "none", "required")
 _NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 _FENCED = re.compile(r"```[a-zA-Z_]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+_DRESS = re.compile(r"(?:```[a-zA-Z_]*|<tool_calls?>)\s*\Z")
+_BEGUN = re.compile(r'\{\s*"(?:tool|name|tool_name)"\s*:\s*"([^"\\]{1,128})"')
 _OPENING = re.compile(r'[\[{](?=\s*["{}\[\]])')
 
 
@@ -79,8 +81,11 @@ class Wants:
             raise BadInput(f"tool choice {self.choice!r}: use one of {', '.join((*CHOICES, *names))}")
         if self.choice == "required" and not names:
             raise BadInput("tool choice 'required', and there are no tools")
+        size = 0
         for tool in self.tools:
-            check_schema(tool.parameters, f"tool {tool.name}")
+            size += check_schema(tool.parameters, f"tool {tool.name}")
+            if size > LONGEST_SCHEMA:
+                raise BadInput(f"the tools' schemas have more than {LONGEST_SCHEMA:,} characters together: send fewer")
         if self.schema is not None:
             check_schema(self.schema, "response format")
 
@@ -168,20 +173,25 @@ def _calls(text: str, wants: Wants, run_id: str) -> tuple[str, tuple[ToolCall, .
     """The words before the calls, and the calls.
 
     Raises:
-        Unreadable: One names no tool, or its arguments are not what the tool takes.
+        Unreadable: One names no tool, is no JSON, or its arguments are not what the tool takes.
     """
     tools = {tool.name: tool for tool in wants.tools}
     found: list[tuple[str, Any]] = []
-    first = len(text)
-    for start, _, value in _values(text):
+    first, rest, position = len(text), "", 0
+    for start, end, value in _values(text):
+        rest, position = rest + text[position:start], end
         meant = [call for item in _flat(value) if (call := _meant(item)) is not None]
-        if meant and (any(name in tools for name, _ in meant) or not text[:start].strip("` \n\tjson")):
+        alone = not text[:start].strip("` \n\tjson") and (wants.schema is None or problem_with(value, wants.schema))
+        if meant and (alone or any(name in tools for name, _ in meant)):
             found += meant
             first = min(first, start)
+    broken = next((begun[1] for begun in _BEGUN.finditer(rest + text[position:]) if begun[1] in tools), None)
+    if broken is not None:
+        raise Unreadable(f"the call of {broken} is no JSON")
     if len(found) > MOST_CALLS or (len(found) > 1 and not wants.parallel):
         raise Unreadable(f"the answer makes {len(found)} calls, and {MOST_CALLS if wants.parallel else 1} may be made")
     made = [_made(position, name, given, wants, run_id) for position, (name, given) in enumerate(found)]
-    words = re.sub(r"```[a-zA-Z_]*\s*\Z", "", text[:first]).strip() if made else text
+    words = _DRESS.sub("", text[:first]).strip() if made else text
     return words, tuple(made)
 
 

@@ -227,7 +227,7 @@ def _write(handle: int, row: Mapping[str, Any]) -> None:
 
 
 def _foreign(path: str) -> BadInput:
-    return BadInput(f"{path} holds no benchmark: choose another --out file, nothing was changed")
+    return BadInput(f"{path} holds no benchmark, and nothing was changed: choose another file")
 
 
 def _read(path: str, content: bytes, settings: Settings) -> tuple[list[Outcome], Usage]:
@@ -252,7 +252,7 @@ def read_lines(path: str, content: bytes) -> tuple[dict[str, Any], list[Outcome]
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise _foreign(path)
     if header.get("version") != VERSION:
-        raise TraceError(f"{path} has version {header.get('version')} and this reads {VERSION}: use another --out file")
+        raise TraceError(f"{path} has version {header.get('version')} and this reads {VERSION}: use another file")
     outcomes: list[Outcome] = []
     begun: dict[tuple[str, str], list[Usage]] = {}
     for number, line in enumerate(lines[1:], 2):
@@ -262,7 +262,7 @@ def read_lines(path: str, content: bytes) -> tuple[dict[str, Any], list[Outcome]
                 begun.setdefault(tuple(row["begun"]), []).append(Usage(*row["most"]))
                 continue
             outcomes.append(Outcome.from_row(row))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise TraceError(
                 f"{path}, line {number} is damaged: remove that line, its task is then run again"
             ) from error

@@ -172,13 +172,15 @@ class SpreadExamples(Examples):
                 self._back.set()
         meter.take_over(paid)
         if isinstance(result, ReflectreeError):
-            return _unsettled(result, paid)
-        found = _cut(result, caps, self.bench.budget, paid) or _problem(result, self.bench.budget, account, meter)
+            return _unsettled(result, meter.spent)
+        found = _cut(result, caps, self.bench.budget, meter.spent) or _problem(
+            result, self.bench.budget, account, meter
+        )
         if found is not None:
             return found
         score = await _judged(task, result.answer)
         if isinstance(score, str):
-            return Unsettled(score, paid)
+            return Unsettled(score, meter.spent)
         return Made(
             score, result.answer, result.stop_reason, result.usage, owner, round(time.perf_counter() - started, 3)
         )

@@ -156,6 +156,7 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
     for bad, said in (
         (("--format", "png"), "write mermaid, graphviz, json"),
         (("-o", tmp_path / "no" / "where"), "cannot write"),
+        (("-o", file), "is the trace itself"),
         (("--inside", 1), "node 1 holds no run"),
     ):
         failed = cli("trace", "export", file, *bad)

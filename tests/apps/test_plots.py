@@ -15,7 +15,7 @@ from tests.apps.conftest import Cli
 from reflectree.apps import plots
 from reflectree.graphs.benching import BenchFile, Outcome, Report, Settings, report
 from reflectree.models.loopback_process import Remote
-from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.errors import BadInput, ReflectreeError
 
 NAMES = ("cot", "mcts", "self-consistency", "best-of-n")
 
@@ -142,6 +142,16 @@ def test_from_the_file_that_a_benchmark_keeps(tmp_path: Path) -> None:
         plots.read(tmp_path / "other.jsonl")
     with pytest.raises(BadInput, match="cannot read"):
         plots.read(tmp_path / "none.jsonl")
+    whole = (tmp_path / "out.jsonl").read_text()
+    for old, new, why in (
+        ('"tokens": ', '"tokens": "x", "was": ', "holds no benchmark: its first line has no tokens"),
+        ('"blueprints": {', '"blueprints": ["a"], "was": {', "holds no benchmark: its first line has no blueprints"),
+        ("\n", '\n{"begun": ["cot", "a"]}\n', "line 2 is damaged"),
+    ):
+        assert old in whole
+        (tmp_path / "odd.jsonl").write_text(whole.replace(old, new, 1))
+        with pytest.raises(ReflectreeError, match=why):
+            plots.read(tmp_path / "odd.jsonl")
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(BadInput, match="holds no benchmark"):
         plots.read(tmp_path / "empty.jsonl")

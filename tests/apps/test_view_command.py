@@ -57,6 +57,9 @@ async def test_a_saved_run_is_shown(tmp_path: Path) -> None:
     )
     trace = view_command.load(path, "one")
     assert trace == result.trace
+    other = golden("got").save(tmp_path / "got.jsonl")
+    view_command.view(str(other), str(path), html=tmp_path / "both.html", run="one")  # whichever is the checkpoint
+    assert data_of((tmp_path / "both.html").read_text())["traces"][1]["run"]["id"] == "one"
     what = view_command.shown(str(path), None, "one", live=True)
     assert what.feed is not None
     await what.feed.look()
@@ -100,6 +103,19 @@ def test_a_page_too_large_is_not_written(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(view_command, "MOST_BYTES", 1000)
     with pytest.raises(BadInput, match="leave out --html"):
         run(golden("got").save(tmp_path / "got.jsonl"), "--html", tmp_path / "x.html")
+
+
+@pytest.mark.slow
+def test_who_has_no_server_is_told_what_to_install(tmp_path: Path) -> None:
+    file = golden("got").save(tmp_path / "got.jsonl")
+    code = (
+        "import sys, typer; sys.modules['starlette'] = None\n"
+        "from reflectree.rlm_ops.errors import MissingExtra\n"
+        "from reflectree.apps.view_command import view\n"
+        "try:\n    view(sys.argv[1], browser=False)\nexcept MissingExtra as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
+    assert "reflectree[serve]" in done.stdout
 
 
 @pytest.mark.slow

@@ -195,7 +195,7 @@ def test_other_tasks_and_other_blueprints_are_other_settings(tasks: TaskSet, tmp
 def test_somebody_elses_file_is_left_alone(content: str, tasks: TaskSet, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     out.write_text(content, encoding="latin-1")
-    with pytest.raises(BadInput, match="holds no benchmark: choose another --out file"):
+    with pytest.raises(BadInput, match="holds no benchmark, and nothing was changed"):
         run(tasks, out=out)
     assert out.read_text(encoding="latin-1") == content
 

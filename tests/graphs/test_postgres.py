@@ -15,6 +15,7 @@ from tests.support.postgres import postgres
 from reflectree.graphs.checkpoint import held_saver
 from reflectree.graphs.postgres import is_url, open_postgres, shown
 from reflectree.graphs.run import asaved_trace, asolve
+from reflectree.models.fakes import ScriptedPolicy
 from reflectree.models.loopback_process import Remote
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput, RunLocked, TraceError
@@ -169,3 +170,17 @@ async def test_killed_and_resumed_nothing_settled_is_paid_again(database: str, m
         assert result.usage.calls == CALLS
         assert server.counters()["requests"] - before == CALLS - settled
         assert server.counters()["requests"] - CALLS <= 2 * SLOTS
+
+
+@pytest.mark.slow
+async def test_null_characters_and_lost_connections_cost_no_run(database: str) -> None:
+    policy = ScriptedPolicy("a\0b\nAnswer: n\0l")
+    async with open_postgres(database) as place:
+        first = await asolve("Which?", blueprint="cot", policy=policy, checkpoint=place.saver(), run_id="null")
+        assert first.answer is not None
+        assert "l" in first.answer
+        others = "WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+        await place.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity {others}")
+        await asyncio.gather(*(place.execute("SELECT pg_backend_pid()") for _ in range(3)))
+        again = await asolve("Which?", blueprint="cot", policy=policy, checkpoint=place.saver(), run_id="lost")
+        assert again.answer == first.answer

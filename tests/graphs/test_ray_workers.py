@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
+from reflectree.graphs.cluster import _connecting, connected
 from reflectree.graphs.workers import TRIES, WorkerFailed, WorkerLost, Workers, _last, again
 from reflectree.rlm_ops.errors import BadInput, ReflectreeError
 
@@ -56,4 +58,40 @@ async def test_what_workers_say_reaches_the_user() -> None:
             pass
     with pytest.raises(BadInput, match=r"cannot be sent to a worker .*: install it there, or run without Ray"):
         async with Workers.open(Echo, [False, threading.Lock()], "local", 1, "testing"):
+            pass
+
+
+class Slow:
+    """What the module `ray` is to whoever connects, where connecting takes a while."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.begun, self.may = threading.Event(), threading.Event()
+
+    def init(self, **options: object) -> None:
+        self.told.append("began")
+        self.begun.set()
+        self.may.wait(10)
+        self.told.append("connected")
+
+    def shutdown(self) -> None:
+        self.told.append("let go")
+
+
+async def test_who_loses_patience_leaves_no_cluster_behind() -> None:
+    ray = Slow()
+    connecting = asyncio.ensure_future(_connecting(ray, None, 1))
+    await asyncio.to_thread(ray.begun.wait, 10)
+    connecting.cancel()
+    await asyncio.sleep(0.01)
+    assert not connecting.done()  # what has begun is waited for
+    ray.may.set()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert ray.told == ["began", "connected", "let go"]
+
+
+async def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(BadInput, match="no address of a Ray cluster"):
+        async with connected(" ", 1, "testing"):
             pass

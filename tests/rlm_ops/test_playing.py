@@ -72,7 +72,7 @@ class Wrong(Strategy):
                 return new_samples(structure, 0, left)[: next(COUNTER) % 3]
             case "nothing":
                 return [Call("prune", (9,))] if tried == 6 else new_samples(structure, 0, left)
-            case "memo" if structure.memo.setdefault("first", structure.applied) > 1:
+            case "memo" if int(structure.memo.setdefault("first", structure.applied) or 0) > 1:
                 return []
             case _:
                 return new_samples(structure, 0, left)

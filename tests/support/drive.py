@@ -13,14 +13,11 @@ from typing import Any
 from tests.support.event_strategies import History
 
 from reflectree.rlm_ops.calls import PURE, Call
-from reflectree.rlm_ops.events import Began, Enriched, Evaluated, Event, Failed, Grown
+from reflectree.rlm_ops.events import Began
 from reflectree.rlm_ops.operators import PURE_OPERATORS, problem_with
+from reflectree.rlm_ops.playing import PAID, Outcome, any_outcome, good_outcome
 from reflectree.rlm_ops.strategies import Strategy
 from reflectree.rlm_ops.structure import ReasoningStructure
-from reflectree.rlm_ops.usage import Usage
-
-PAID = Usage(1, 0, 3, 2, 0.0)
-Outcome = Callable[[Call, ReasoningStructure, Random], Event]
 
 
 def started(strategy: Strategy, seed: int = 0) -> History:
@@ -40,52 +37,6 @@ def started(strategy: Strategy, seed: int = 0) -> History:
         )
     )
     return history
-
-
-def any_outcome(call: Call, structure: ReasoningStructure, random: Random) -> Event:
-    """Anything that may come of a call: now and then a failure, an answer, a repetition."""
-    if random.random() < 0.15:
-        return Failed(of=call.op, nodes=call.nodes, index=call.index, how=call.how, usage=PAID)
-    return good_outcome(call, structure, random)
-
-
-def good_outcome(call: Call, structure: ReasoningStructure, random: Random) -> Event:
-    """What comes of a call that does not fail."""
-    node = call.nodes[0]
-    if call.op == "evaluate":
-        against = call.nodes[1] if len(call.nodes) > 1 else -1
-        aside = call.how in ("difficulty", "finished")
-        value = random.choice([0.0, 0.25, 0.5, 0.75, 0.9])
-        return Evaluated(
-            node=node, index=call.index, value=value, against=against, aside=aside, how=call.how, usage=PAID
-        )
-    if call.op == "enrich":
-        return Enriched(
-            node=node,
-            index=call.index,
-            how=call.how,
-            text=structure.steps[node].text + "\nmore",
-            answer=structure.steps[node].answer,
-            usage=PAID,
-        )
-    whole = call.how in ("whole", "solution", "answer", "force") or structure.depth[node] + 1 >= structure.depth_limit
-    answer = random.choice("abc") if whole or random.random() < 0.4 else None
-    after = -1
-    if call.op == "refine":
-        after = structure.after[node]
-    elif call.op == "aggregate":
-        after = 0
-    return Grown(
-        op=call.op,  # type: ignore[arg-type]
-        nodes=call.nodes,
-        index=call.index,
-        how=call.how,
-        text=random.choice(["x", "y", "z", f"step {len(structure)}"]),
-        status="open" if answer is None else "terminal",
-        answer=answer,
-        after=after,
-        usage=PAID,
-    )
 
 
 def drive(
@@ -144,3 +95,6 @@ def land(history: History, random: Random, outcome: Outcome = any_outcome) -> No
     """Let one call in flight come to its event."""
     call = history.flying.pop(random.randrange(len(history.flying)))
     history.tell(outcome(call, history.live, random))
+
+
+__all__ = ["PAID", "Outcome", "any_outcome", "apply_pure", "drive", "good_outcome", "land", "started"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
-from tests.apps.endpoint.conftest import Start, refused
+from tests.apps.endpoint.conftest import ASK, Start, refused
 from tests.apps.endpoint.small_service import SmallService, scripted
 
 from reflectree.models.fakes import ScriptedPolicy
+from reflectree.models.http.hosts import Address
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import ModelRejected
+
+JSON = {"content-type": "application/json"}
 
 
 def test_a_reply_has_the_answer_and_the_bill(start: Start) -> None:
@@ -126,17 +131,39 @@ def test_what_is_no_request_of_ours_is_told_in_the_same_form(start: Start) -> No
     refused(client.http.get(path), 405, "method_not_allowed")
     assert client.http.get(path).headers["allow"] == "POST"
     refused(client.http.post("/v1/completions", json={}), 404, "unknown_path")
-    refused(client.http.post(path, content=b"{"), 400, "invalid_json")
-    refused(client.http.post(path, content=b'{"model": "cot'), 400, "invalid_json")
-    refused(client.http.post(path, content=b"\xff\xfe"), 400, "invalid_json")
-    refused(client.http.post(path, content=b"[" * 50_000), 400, "invalid_json")
-    refused(client.http.post(path, content=b'"x"'), 422, "invalid_field")
+    refused(client.http.post(path, content=b"{", headers=JSON), 400, "invalid_json")
+    refused(client.http.post(path, content=b'{"model": "cot', headers=JSON), 400, "invalid_json")
+    refused(client.http.post(path, content=b"\xff\xfe", headers=JSON), 400, "invalid_json")
+    refused(client.http.post(path, content=b"[" * 50_000, headers=JSON), 400, "invalid_json")
+    refused(client.http.post(path, content=b'"x"', headers=JSON), 422, "invalid_field")
     refused(
         client.http.post(path, content=b"a=b", headers={"content-type": "text/plain"}), 415, "unsupported_media_type"
     )
-    refused(client.http.post(path, content=b" " * (2**20 + 1)), 413, "body_too_large")
+    refused(client.http.post(path, content=b" " * (2**20 + 1), headers=JSON), 413, "body_too_large")
     assert client.service.chats == []
     assert client.service.in_flight == 0
+
+
+def test_what_a_page_of_another_site_may_send_unasked_begins_nothing(start: Start) -> None:
+    client = start(address=Address("127.0.0.1", ["mine.example"]))
+    path, body = "/v1/chat/completions", json.dumps(ASK).encode()
+    for kind in ("text/plain", "text/plain; charset=application/json", "application/x-www-form-urlencoded"):
+        refused(client.http.post(path, content=body, headers={"content-type": kind}), 415, "unsupported_media_type")
+    untyped = client.http.build_request("POST", path, content=body)
+    assert "content-type" not in untyped.headers
+    refused(client.http.send(untyped), 415, "unsupported_media_type")
+    refused(client.ask({"host": "evil.example"}), 421, "unknown_host")
+    refused(client.http.get("/v1/models", headers={"host": "evil.example:80"}), 421, "unknown_host")
+    assert client.service.chats == []
+    assert "access-control-allow-origin" not in client.http.get("/v1/models", headers={"origin": "null"}).headers
+    for host in ("localhost:1", "mine.example"):
+        assert client.ask({"host": host}).status_code == 200
+
+
+def test_what_cannot_be_a_runs_name_is_not_looked_for(start: Start) -> None:
+    client = start()
+    for name in ("%00", "%ff", "a" * 65):
+        refused(client.http.get(f"/v1/runs/{name}"), 404, "run_not_found")
 
 
 def test_a_body_of_fifty_megabytes_is_refused(start: Start) -> None:

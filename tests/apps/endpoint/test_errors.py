@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -10,6 +11,7 @@ from starlette.exceptions import HTTPException
 from reflectree.apps.endpoint.errors import api_error
 from reflectree.apps.endpoint.running import RunStopped
 from reflectree.graphs.adapters.wants import Unreadable
+from reflectree.graphs.postgres import NoDatabase
 from reflectree.models.http.errors import ApiError, ClientGone
 from reflectree.rlm_ops.errors import (
     BadInput,
@@ -53,6 +55,25 @@ def test_every_error_has_its_form(error: Exception, status: int, code: str, agai
         assert told.headers["x-should-retry"] == "false"
     else:
         assert told.headers.get("Retry-After", "") == again
+
+
+def test_where_the_models_are_is_not_told() -> None:
+    told = api_error(ModelRejected("http://me:pw@10.0.0.7:8000/v1 refused the key (401): see HTTPS://10.0.0.7/x", 401))
+    assert str(told) == "the model's server refused the key (401): see the model's server"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite3.OperationalError("database or disk is full"), NoDatabase("cannot connect to postgresql://db/runs")],
+)
+def test_a_full_disk_and_a_database_that_is_away_are_the_servers_to_tell(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = api_error(error)
+    assert (told.status, told.code) == (503, "checkpoint_failed")
+    assert str(error) not in str(told)
+    assert str(error) in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_defect_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:

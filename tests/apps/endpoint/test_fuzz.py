@@ -26,6 +26,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(INNER), inner, max_size=4),
     max_leaves=12,
 )
+JSON = {"content-type": "application/json"}
 bodies = st.dictionaries(st.sampled_from(sorted(ChatBody.model_fields)), values, max_size=5)
 
 
@@ -33,14 +34,14 @@ bodies = st.dictionaries(st.sampled_from(sorted(ChatBody.model_fields)), values,
 @given(fields=bodies, whole=st.booleans())
 def test_no_body_is_a_defect(http: httpx.Client, fields: dict[str, Any], whole: bool) -> None:
     body = {**ASK, **fields} if whole else fields
-    reply = http.post("/v1/chat/completions", content=json.dumps(body).encode())
+    reply = http.post("/v1/chat/completions", content=json.dumps(body).encode(), headers=JSON)
     _check(reply.status_code, reply.text, body)
 
 
 @settings(max_examples=30, suppress_health_check=CALM)
 @given(raw=st.binary(max_size=60))
 def test_no_bytes_are_a_defect(http: httpx.Client, raw: bytes) -> None:
-    reply = http.post("/v1/chat/completions", content=raw)
+    reply = http.post("/v1/chat/completions", content=raw, headers=JSON)
     _check(reply.status_code, reply.text, raw)
 
 

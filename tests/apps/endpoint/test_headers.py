@@ -25,6 +25,12 @@ def test_caps_are_numbers() -> None:
     assert asked_budget({}) == Budget()
 
 
+@pytest.mark.parametrize("sent", ["1_0", "\u0663", "inf", "nan", "1e309", "-1", "0", "1.5", "0x10", "9" * 400, "\xb2"])
+def test_what_python_alone_calls_a_number_is_none(sent: str) -> None:
+    with pytest.raises(ApiError):
+        asked_budget({"x-reflectree-max-calls": sent})
+
+
 @given(st.sampled_from(["calls", "tokens", "usd", "seconds"]), st.text(max_size=8))
 def test_any_text_is_a_cap_or_refused_by_its_header(cap: str, given_text: str) -> None:
     header = f"x-reflectree-max-{cap}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -115,13 +116,25 @@ async def test_one_of_several_runs_must_be_named(tmp_path: Path) -> None:
     path = tmp_path / "runs.sqlite"
     for name in ("one", "two"):
         await saved(path, name)
-    with pytest.raises(BadInput, match="holds 2 runs: name one with --run: one, two"):
+    with pytest.raises(BadInput, match="holds 2 runs: name one with --run, as one, two"):
         SavedRun(path)
     assert SavedRun(path, "two").run_id == "two"
     with pytest.raises(BadInput, match="no run 'three'"):
         SavedRun(path, "three")
     with pytest.raises(BadInput, match="no checkpoint at"):
         SavedRun(tmp_path / "none.sqlite")
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "holds no run: wait"), (25, "holds more than 20 runs: name one")])
+def test_how_many_runs_there_are_is_said(tmp_path: Path, count: int, said: str) -> None:
+    import sqlite3
+
+    path = tmp_path / "runs.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE checkpoints (thread_id TEXT)")
+        connection.executemany("INSERT INTO checkpoints VALUES (?)", [(f"run-{at}",) for at in range(count)])
+    with pytest.raises(BadInput, match=said):
+        SavedRun(path)
 
 
 def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:

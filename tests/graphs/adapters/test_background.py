@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 
 import pytest
 
@@ -38,11 +39,36 @@ async def test_a_loop_that_runs_already_is_no_hindrance() -> None:
     assert background.run(_loop()) is not asyncio.get_running_loop()
 
 
-def test_called_from_the_background_itself_it_does_not_wait_for_itself() -> None:
-    async def nested() -> str:
-        return background.run(asyncio.sleep(0, "inner"))
+def nested(depth: int, through: Callable[[Callable[[], str]], str]) -> str:
+    """Work that waits for work, so many times, each from within the one before."""
 
-    assert background.run(nested()) == "inner"
+    async def work() -> str:
+        return through(lambda: nested(depth - 1, through)) if depth else "innermost"
+
+    return background.run(work())
+
+
+def in_a_thread(work: Callable[[], str]) -> str:
+    context = copy_context()
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(context.run, work).result()
+
+
+@pytest.mark.parametrize("through", [lambda work: work(), in_a_thread])
+def test_called_from_the_background_itself_it_does_not_wait_for_itself(
+    through: Callable[[Callable[[], str]], str],
+) -> None:
+    assert nested(3, through) == "innermost"
+
+
+def test_each_depth_has_one_loop_for_all_threads() -> None:
+    async def within() -> asyncio.AbstractEventLoop:
+        return background.run(_loop())
+
+    with ThreadPoolExecutor(8) as threads:
+        loops = set(threads.map(lambda _: background.run(within()), range(32)))
+    assert len(loops) == 1
+    assert background.run(_loop()) not in loops
 
 
 def test_cancelling_cancels_the_work() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import gc
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ from tests.support.competent import competent
 from reflectree.graphs.adapters.chat_model import ReasoningChatModel
 from reflectree.graphs.adapters.wants import Unreadable
 from reflectree.models.fakes import ScriptedPolicy
-from reflectree.rlm_ops.errors import BadInput, TransientModelError
+from reflectree.rlm_ops.errors import BadInput, BudgetRefused, TransientModelError
 
 BEST_OF_3 = {
     "name": "best-of-3",
@@ -235,13 +235,38 @@ async def test_a_stream_that_is_left_ends_the_run() -> None:
     assert policy._in_flight == 0
 
 
-def test_a_plain_stream_that_is_left_ends_the_run_and_its_thread() -> None:
+async def test_a_stream_that_is_left_leaves_no_error_behind() -> None:
+    said: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: said.append(about))
+    stream = model(ScriptedPolicy("Answer: late", latency=60), BEST_OF_3).astream("Hello")
+    await anext(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    await asyncio.sleep(0.05)
+    gc.collect()
+    assert said == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("asks", ["invoke", "stream"])
+def test_an_evaluator_may_ask_a_chat_model_synchronously(asks: str) -> None:
+    innermost = model(ScriptedPolicy("Answer: 0.5"), "cot")
+
+    def asked(judge: ReasoningChatModel) -> Callable[[Any], float]:
+        if asks == "invoke":
+            return lambda path: float(str(judge.invoke("Rate it").content))
+        return lambda path: float("".join(str(chunk.content) for chunk in judge.stream("Rate it")))
+
+    between = model(ScriptedPolicy("Answer: 0.5"), BEST_OF_3, evaluator=asked(innermost))
+    outer = model(ScriptedPolicy("Answer: 42"), BEST_OF_3, evaluator=asked(between))
+    assert outer.invoke("Hello").content == "42"
+
+
+def test_a_plain_stream_that_is_left_ends_the_run() -> None:
     policy = ScriptedPolicy("Answer: late", latency=60)
     stream = model(policy, BEST_OF_3).stream("Hello")
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert policy._in_flight == 0
-    assert not [thread for thread in threading.enumerate() if thread.name == "reflectree-stream"]
 
 
 async def test_a_stream_tells_how_the_search_goes_on() -> None:
@@ -456,3 +481,23 @@ def test_chunks_are_ai_message_chunks() -> None:
     assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
     assert [chunk.chunk_position for chunk in chunks][-1] == "last"
     assert [bool(chunk.usage_metadata) for chunk in chunks].count(True) == 1
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_nothing_to_parse_is_said_as_what_it_is(method: Any) -> None:
+    starved = model(ScriptedPolicy(THOUGHT), "cot", max_calls=0)
+    with pytest.raises(BudgetRefused, match="the budget of calls ended before there was an answer to parse"):
+        starved.with_structured_output(Weather, method=method).invoke("Hello")
+    both = starved.with_structured_output(Weather, method=method, include_raw=True).invoke("Hello")
+    assert both["parsed"] is None
+    assert both["raw"].response_metadata["finish_reason"] == "length"
+    assert isinstance(both["parsing_error"], BudgetRefused)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"judgee": "embedded"}, "'judgee' is none: use agents, "), ({"seed": 1}, "'seed' is none .it is a field of the")],
+)
+def test_options_that_there_are_not_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        model(ScriptedPolicy(THOUGHT), "cot", options=options)

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from reflectree.agents.prompts import question
-from reflectree.graphs.adapters.conversation import MessageVerifier, asked, words_of
+from reflectree.graphs.adapters.conversation import asked, words_of
 from reflectree.graphs.adapters.wants import ToolSpec, Wants
 from reflectree.rlm_ops.errors import BadInput
 
@@ -138,11 +138,3 @@ def test_blocks_of_words_are_joined() -> None:
         {"type": "tool_result", "tool_use_id": "x", "content": [{"type": "text", "text": "three"}]},
     ]
     assert words_of(HumanMessage(content)) == "one\ntwo\n<result>\nthree\n</result>"
-
-
-def test_the_verifier_checks_a_form_and_no_truth() -> None:
-    verifier = MessageVerifier(Wants((WEATHER,)))
-    assert not verifier.gold
-    assert verifier.score('{"tool": "get_weather", "arguments": {"city": "Rome"}}') == 1.0
-    assert verifier.score('{"tool": "get_weather", "arguments": {}}') == 0.0
-    assert verifier.score("words") == 1.0

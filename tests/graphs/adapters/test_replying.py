@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from tests.support.competent import competent
 from tests.support.engine import tree
 
+from reflectree.agents.generator import Generator
 from reflectree.graphs import blueprints
 from reflectree.graphs.adapters.replying import areply, replied, tuned
 from reflectree.graphs.adapters.wants import ToolSpec, Unreadable, Wants
 from reflectree.graphs.run import aresume
 from reflectree.models.base import Request
-from reflectree.models.fakes import ScriptedPolicy
+from reflectree.models.fakes import ABLE, ScriptedPolicy
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput, ModelRejected
 from reflectree.rlm_ops.events import Evaluated
@@ -133,9 +135,9 @@ async def test_an_answer_that_was_completed_is_held_to_its_form_too() -> None:
 
 async def test_an_invalid_call_scores_nothing_and_is_not_judged() -> None:
     policy = judged(lambda request, sample: f"Answer: {GOOD if sample % 4 == 3 else BAD}")
-    reply = await areply(
-        ASKED, policy=policy, blueprint="best-of-n", wants=Wants((WEATHER,)), wanted=lambda answer: None
-    )
+    settings = blueprints.load("best-of-n").operators.generate
+    lenient = {"generate": Generator(settings, "solution", {"policy": policy})}
+    reply = await areply(ASKED, policy=policy, blueprint="best-of-n", wants=Wants((WEATHER,)), agents=lenient)
     assert reply.said.tool_calls[0].arguments == {"city": "Rome"}
     scores = [event for event in reply.result.trace.events if isinstance(event, Evaluated)]
     assert {event.value for event in scores if "required property" in event.note} == {0.0}
@@ -260,3 +262,36 @@ async def test_cancelling_ends_the_calls() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert policy._in_flight == 0
+
+
+class Values:
+    """A value model that can be closed."""
+
+    name = "values"
+    closed = 0
+
+    async def score(self, paths: Any) -> list[float]:
+        return [0.5] * len(paths)
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+async def test_wanted_forms_change_nothing_of_what_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    wants = Wants((WEATHER,))
+    policy = ScriptedPolicy(f"Answer: {GOOD}")
+    scheme = {"structure": "tree", "granularity": "solution", "strategy": {"name": "best-of-n", "n": 3}}
+    scoring = {"evaluate": {"kind": "value", "variants": {"again": {"kind": "value"}}}}
+    by_value = {"name": "by-value", "scheme": scheme, "selection": "value", "operators": scoring}
+    reply = await areply(ASKED, wants=wants, blueprint=by_value, policy=policy, evaluator=Values())
+    assert reply.finish == "tool_calls"
+
+    opened = Values()
+    monkeypatch.setattr("reflectree.agents.evaluators.choosing.value_model", lambda name: opened)
+    await areply(ASKED, wants=wants, policy=policy, evaluator="http://127.0.0.1:9")
+    assert opened.closed == 1
+
+    silent = ScriptedPolicy(f"Answer: {GOOD}", capabilities=replace(ABLE, converses=False))
+    reply = await areply(ASKED, wants=wants, policy=silent, budget=Budget(calls=40))
+    assert reply.result.trace.began is not None
+    assert reply.result.trace.began.evaluator == "rollouts"

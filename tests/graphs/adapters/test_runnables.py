@@ -104,3 +104,19 @@ async def test_what_cannot_work_is_said_in_one_line() -> None:
         await answerer("cot", policy(), budget=Budget(calls=0)).ainvoke("What is 6 times 7?")
     ended = await reasoner("cot", policy(), budget=Budget(calls=0)).ainvoke("What is 6 times 7?")
     assert (ended.content, ended.response_metadata["finish_reason"]) == ("", "length")
+
+
+def test_what_is_bound_is_an_option_of_that_call() -> None:
+    reason = reasoner("cot", ScriptedPolicy("Answer: four and two"))
+    assert reason.bind(stop=[" and"]).invoke("How many?").content == "four"
+    with pytest.raises(BudgetRefused):
+        answerer("cot", policy()).bind(budget=Budget(calls=0)).invoke("What is 6 times 7?")
+    with pytest.raises(TypeError, match="judgee"):
+        answerer("cot", policy()).bind(judgee="embedded").invoke("What is 6 times 7?")
+
+
+def test_an_image_beside_a_question_is_refused_and_not_left_out() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}
+    for piece in (answerer("cot", policy()), reasoner("cot", policy())):
+        with pytest.raises(BadInput, match="only words"):
+            piece.invoke([HumanMessage([{"type": "text", "text": "What is 6 times 7?"}, image])])

@@ -4,7 +4,7 @@ What is skipped, and why:
 
 - `test_init_from_env`: no field is read from the environment; keys belong to the policy.
 - `test_serdes`: a chat model is no serializable object, since its policy, evaluator and memory may be live objects.
-- `test_init_time`, `test_stream_time`: benchmarks of cassettes; they measure the suite's own network recordings.
+- `test_stream_time`: a benchmark of cassettes; it measures the suite's own network recordings.
 - images, PDFs and audio, in turns and tool messages: policies get words alone, and such a turn is refused (tested).
 """
 

@@ -51,7 +51,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     provider.shutdown()
 
 
-async def run(policy: Any, blueprint: str = "self-consistency", **options: Any) -> Result:
+async def run(policy: Any, blueprint: Any = "self-consistency", **options: Any) -> Result:
     setup = prepare(blueprint, policy, retries=QUICK, **options)
     return await traced(setup, "r1", lambda seen: carry_on(seen, TASK, None, "r1"))
 
@@ -99,6 +99,21 @@ async def test_the_judge_has_spans_of_its_own(spans: InMemorySpanExporter) -> No
     assert roles.count("judge") == 16
     named = {span.name for span in spans.get_finished_spans()}
     assert named == {"chat scripted", "chat claude", "invoke_agent best-of-n"}
+
+
+async def test_critics_and_nested_runs_have_spans_too(spans: InMemorySpanExporter) -> None:
+    critic = ScriptedPolicy("Look again at the sum.", name="anthropic/claude")
+    refining = blueprints.load("self-refine").with_overrides({"operators.refine.critique": "critic"})
+    policy, caps = ScriptedPolicy("Answer: 42"), Budget(calls=8)
+    result = await run(policy, refining, models={"critic": critic}, evaluator=lambda path: 0.5, budget=caps)
+    chats = [attributes(span)["reflectree.role"] for span in spans.get_finished_spans()[:-1]]
+    assert (chats.count("critic"), len(chats)) == (len(critic.requests), result.usage.calls)
+    assert "critic" in chats
+    spans.clear()
+    result = await run(ScriptedPolicy("Answer: 42"), "forest", evaluator=lambda path: 0.5, budget=caps)
+    *inner, agent = spans.get_finished_spans()
+    assert len(inner) == result.usage.calls > 1
+    assert all(span.parent is not None and span.parent.span_id == id_of(agent) for span in inner)
 
 
 async def test_an_error_is_told_by_its_type(spans: InMemorySpanExporter) -> None:

@@ -150,3 +150,8 @@ def test_it_needs_no_langchain() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_id_is_no_option() -> None:
+    with pytest.raises(BadInput, match="leave run_id out"):
+        tool_of(run_id="mine")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import time
 from typing import Any
 
 import pytest
 
 from reflectree.graphs.adapters.openai_form import wants_of
-from reflectree.graphs.adapters.plain_schema import PlainSchema
+from reflectree.graphs.adapters.plain_schema import PlainSchema, TooMuch
 from reflectree.graphs.adapters.schemas import check_schema, problem_with
 from reflectree.graphs.adapters.wants import Said, ToolSpec, Unreadable, Wants, problem_of, said
 from reflectree.rlm_ops.errors import BadInput, MissingExtra
@@ -50,11 +51,22 @@ def test_calls_are_read_in_every_usual_dress(answer: str) -> None:
     assert said(answer, BOTH).text == ""
 
 
+def test_the_tags_of_open_models_are_no_words() -> None:
+    assert said(f"<tool_call>\n{ROME}\n</tool_call>", BOTH).text == ""
+
+
 def test_several_calls_stand_on_lines_of_their_own() -> None:
     answer = f'{ROME}\n{{"tool": "clock"}}\n{{"tool": "clock", "arguments": null}}'
     assert calls(answer) == [("get_weather", {"city": "Rome"}), ("clock", {}), ("clock", {})]
     with pytest.raises(Unreadable, match="3 calls, and 1"):
         said(answer, Wants((WEATHER, CLOCK), parallel=False))
+
+
+def test_what_looks_like_a_call_and_follows_the_schema_is_no_call() -> None:
+    person = {"type": "object", "properties": {"name": {"type": "string"}, "input": {"type": "integer"}}}
+    wants = Wants((WEATHER,), schema={**person, "required": ["name", "input"]}, json=True)
+    assert said('{"name": "Anna", "input": 3}', wants) == Said('{"name": "Anna", "input": 3}')
+    assert said('{"name": "get_weather", "input": {"city": "Rome"}}', wants).tool_calls
 
 
 def test_words_before_calls_are_kept() -> None:
@@ -87,6 +99,9 @@ def test_words_are_words(answer: str) -> None:
         ('{"tool": "get_weather", "arguments": [1]}', "no JSON object"),
         ('{"tool": "hammer", "arguments": {}}', "calls 'hammer', and may call: get_weather, clock"),
         (ROME + '\n{"tool": "get_weather", "arguments": {}}', "required"),
+        (ROME[:-1], "the call of get_weather is no JSON"),
+        ('{"tool": "get_weather", "arguments": {"city": NaN}}', "the call of get_weather is no JSON"),
+        (f'{ROME}\n{{"tool": "clock", "arguments": {{now}}}}', "the call of clock is no JSON"),
     ],
 )
 def test_calls_that_are_not_wanted_are_never_let_through(answer: str, why: str) -> None:
@@ -248,3 +263,62 @@ def test_openai_s_form_means_the_same() -> None:
 def test_what_is_not_of_that_form_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         wants_of(**given)
+
+
+def test_a_schema_whose_choices_multiply_is_refused_and_never_hangs() -> None:
+    twice = {f"a{at}": {"anyOf": [{"$ref": f"#/$defs/a{at + 1}"}] * 2} for at in range(40)} | {
+        "a40": {"type": "string"}
+    }
+    with pytest.raises(BadInput, match="too many steps"):
+        check_schema({"$ref": "#/$defs/a0", "$defs": twice}, "schema")
+    inside = {"type": "object", "properties": {"x": twice["a0"]}, "$defs": twice}
+    check_schema(inside, "schema")
+    assert problem_with({"x": 1}, inside) == "it is too large, or too deep, to be held to its schema"
+    with pytest.raises(TooMuch):
+        PlainSchema({"$ref": "#/$defs/a0", "$defs": twice}, "schema").problem({})
+    with pytest.raises(BadInput, match="below the top"):
+        check_schema({"properties": {"x": {"$schema": "https://json-schema.org/draft/2020-12/schema"}}}, "schema")
+
+
+def test_an_answer_that_is_nested_without_end_is_wrong_and_no_error() -> None:
+    deep: Any = {}
+    for _ in range(900):
+        deep = {"x": deep}
+    assert problem_with(deep, {"type": "object", "properties": {"x": {"$ref": "#"}}}) is not None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^" + "a?" * 60 + "a" * 60 + "$", "a" * 60),
+        ("^" + "a*" * 12 + "b$", "a" * 500),
+        ("a*" * 12 + "b$", "a" * 500),
+        ("^(a?){60}a{60}$", "a" * 60),
+    ],
+)
+def test_a_pattern_that_tries_too_many_ways_refuses_the_text_at_once(pattern: str, text: str) -> None:
+    begun = time.monotonic()
+    try:
+        check_schema({"pattern": pattern}, "schema")
+        assert problem_with(text, {"pattern": pattern}) is not None
+        assert problem_with({text: 1}, {"patternProperties": {pattern: {}}, "additionalProperties": False}) is not None
+    except BadInput:
+        pass
+    assert time.monotonic() - begun < 2
+
+
+def test_usual_patterns_hold_usual_texts() -> None:
+    email = {"pattern": r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$"}
+    assert problem_with("a.b@" + "c" * 200 + ".example", email) is None
+    assert problem_with("a.b" * 200, email) is not None
+    assert (
+        problem_with("2026-01-02T03:04:05Z", {"pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"})
+        is None
+    )
+    assert problem_with("x" * 100_000, {"pattern": r"^[\w ]+$"}) is None
+
+
+def test_the_schemas_of_all_tools_together_are_bounded() -> None:
+    large = {"type": "object", "properties": {f"p{at}": {"type": "string"} for at in range(700)}}
+    with pytest.raises(BadInput, match="together"):
+        Wants(tools=tuple(ToolSpec(f"t{at}", "", large) for at in range(20)))

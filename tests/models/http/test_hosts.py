@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reflectree.apps.mcp_server.guard import Address
+from reflectree.models.http.hosts import Address
 
 HERE, OPEN = Address("127.0.0.1"), Address("0.0.0.0", ["reason.example.com"])
 

@@ -1,6 +1,7 @@
 """An evaluator behind a check of form: an answer that is not wanted scores 0, and any other what the evaluator says.
 
-A path without an answer is always the evaluator's. Whether an answer is good is not known here.
+A path without an answer is always the evaluator's. What is wanted is the caller's to say, and whether an answer is
+good the evaluator's.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reflectree.agents.attempts import Wanted
 from reflectree.agents.base import AgentRun
 from reflectree.agents.evaluators.base import Evaluator, GroupEvaluator, Score, ScoreError
-from reflectree.graphs.adapters.conversation import MessageVerifier
-from reflectree.graphs.adapters.wants import problem_of
 from reflectree.rlm_ops.calls import Call
 from reflectree.rlm_ops.step import Path
 
@@ -22,7 +22,7 @@ class GatedEvaluator:
     """An evaluator that is asked of wanted answers only."""
 
     inner: Any
-    verifier: MessageVerifier
+    wanted: Wanted
 
     @property
     def source(self) -> str:
@@ -48,7 +48,7 @@ class GatedEvaluator:
         return self._refused(path) or await self.inner.score(path, call, run)
 
     def _refused(self, path: Path) -> Score | None:
-        problem = None if path.answer is None else problem_of(path.answer, self.verifier.wants)
+        problem = None if path.answer is None else self.wanted(path.answer)
         return None if problem is None else Score(0.0, problem)
 
 
@@ -69,7 +69,9 @@ class GatedGroupEvaluator(GatedEvaluator):
         return [score for score in scores if score is not None]
 
 
-def gated(inner: Evaluator, verifier: MessageVerifier) -> Evaluator:
-    """The evaluator behind the check."""
+def gated(inner: Evaluator, wanted: Wanted) -> Evaluator:
+    """The evaluator behind the check; one that only observes values nothing, and stays as it is."""
+    if getattr(inner, "aside", False):
+        return inner
     kind = GatedGroupEvaluator if isinstance(inner, GroupEvaluator) else GatedEvaluator
-    return kind(inner, verifier)
+    return kind(inner, wanted)
