@@ -183,6 +183,10 @@ def bench(
     if found.n:
         for plot in plots or ():
             plotting.draw(found, plot)
+    elif plots:
+        from reflectree.apps.terminal import note
+
+        note("no task is done by every blueprint yet: nothing is drawn")
     if found.paused:
         say_paused(found, out)
     answered = any(outcome.answer is not None for outcome in found.outcomes)
