@@ -36,12 +36,14 @@ const stream = await client.chat.completions.create(
   { headers: { "X-Reflectree-Max-Calls": values["max-calls"] } },
 );
 
+let answer = "";
 for await (const chunk of stream) {
   const delta = chunk.choices[0]?.delta;
   if (delta?.reasoning_content) console.log(`  ${delta.reasoning_content.trim().replaceAll("\n", "\n  ")}`);
-  if (delta?.content) console.log(`answer: ${delta.content}`);
+  answer += delta?.content ?? "";
   if (chunk.usage) {
     const { prompt_tokens: read, completion_tokens: written } = chunk.usage;
+    console.log(`answer: ${answer}`);
     console.log(`bill: ${read} prompt and ${written} written tokens`);
   }
 }

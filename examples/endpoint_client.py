@@ -55,13 +55,14 @@ def main() -> None:
         stream: Any = client.chat.completions.create(
             model=args.name, messages=asked, stream=True, extra_headers=headers
         )
+        answer = ""
         for chunk in stream:
             for choice in chunk.choices:
                 thought = getattr(choice.delta, "reasoning_content", None)
                 if thought:
                     print("  " + thought.strip().replace("\n", "\n  "))
-                if choice.delta.content:
-                    print(f"answer: {choice.delta.content}")
+                answer += choice.delta.content or ""
+        print(f"answer: {answer}")
 
 
 if __name__ == "__main__":
