@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 from reflectree.apps.asking import RunOptions
+from reflectree.apps.interrupting import on_signals
 from reflectree.apps.people import asked, held_out
 from reflectree.apps.progress import shown
 from reflectree.apps.ready import Output, Ready, make_ready
@@ -108,37 +108,13 @@ async def _interruptible(work: Coroutine[Any, Any, Result], place: Place | None)
         interrupted = True
         task.cancel()
 
-    with _signals(interrupt):
+    with on_signals(interrupt):
         try:
             return await task, None
         except asyncio.CancelledError:
             if not interrupted:
                 raise
         return None, await place.trace() if place is not None else None
-
-
-@contextlib.contextmanager
-def _signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` at the first Ctrl-C or SIGTERM; the second one has its usual effect."""
-    loop = asyncio.get_running_loop()
-    installed: list[signal.Signals] = []
-
-    def release() -> None:
-        while installed:
-            loop.remove_signal_handler(installed.pop())
-
-    def once() -> None:
-        release()
-        interrupt()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # only a main thread has signals
-            loop.add_signal_handler(number, once)
-            installed.append(number)
-    try:
-        yield
-    finally:
-        release()
 
 
 def _after_failure(place: Place | None, output: Output) -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
+
+from reflectree.apps.interrupting import on_signals
 
 
 async def serve_stdio(server: Server[Any]) -> bool:
@@ -30,7 +31,7 @@ async def serve_stdio(server: Server[Any]) -> bool:
             interrupted = True
             scope.cancel()
 
-        with _signals(interrupt):
+        with on_signals(interrupt):
             async with stdio_server(stdin=cast("Any", lines)) as (reading, writing):
                 await server.run(reading, writing, server.create_initialization_options())
     return interrupted
@@ -69,27 +70,3 @@ async def _lines(descriptor: int) -> AsyncIterator[str]:
     threading.Thread(target=read, name="mcp-stdin", daemon=True).start()
     while (line := await arrived.get()) is not None:
         yield line
-
-
-@contextlib.contextmanager
-def _signals(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` at the first SIGINT or SIGTERM; the second one has its usual effect."""
-    loop = asyncio.get_running_loop()
-    installed: list[signal.Signals] = []
-
-    def release() -> None:
-        while installed:
-            loop.remove_signal_handler(installed.pop())
-
-    def once() -> None:
-        release()
-        interrupt()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # only a main thread has signals
-            loop.add_signal_handler(number, once)
-            installed.append(number)
-    try:
-        yield
-    finally:
-        release()
