@@ -8,6 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from reflectree.apps.endpoint.body import ChatBody
 from reflectree.apps.endpoint.headers import CAP_HEADERS, KEY_HEADER, RUN_HEADER, RUN_ID
+from reflectree.models.http.errors import ERROR_SCHEMA
 
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -53,7 +54,7 @@ def describe() -> dict[str, Any]:
         "info": {"title": "reflectree", "version": "1", "description": "Search for an answer, as a chat model."},
         "paths": paths,
         "components": {
-            "schemas": {**schemas.get("$defs", {}), "Error": _ERROR},
+            "schemas": {**schemas.get("$defs", {}), "Error": ERROR_SCHEMA},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -110,21 +111,3 @@ def _header(name: str, schema: dict[str, Any], said: str) -> dict[str, Any]:
 def _errors(*statuses: str) -> dict[str, Any]:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     return {status: {"description": _ERRORS[status], "content": error} for status in statuses}
-
-
-_ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code", "param"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "code": {"type": ["string", "null"]},
-                "param": {"type": ["string", "null"]},
-            },
-        }
-    },
-}

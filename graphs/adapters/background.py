@@ -1,4 +1,4 @@
-"""One event loop in the background for all synchronous calls of chat models.
+"""One event loop in the background for all synchronous calls of what is plugged into LangChain.
 
 Clients of other makes keep their connections for a whole process; used from several event loops at once, as sync calls
 in several threads would be, they lose them. A synchronous call from within the work of the loop (an evaluator that asks

@@ -15,6 +15,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from reflectree.agents.tool_calls import in_thread
 from reflectree.graphs import blueprints
+from reflectree.graphs.adapters import background
 from reflectree.graphs.adapters.agent_requests import task_of
 from reflectree.graphs.adapters.hosts import under
 from reflectree.graphs.adapters.messages_agent import (
@@ -23,7 +24,6 @@ from reflectree.graphs.adapters.messages_agent import (
     from_words,
     reply_of,
 )
-from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.models.base import Price
@@ -112,7 +112,7 @@ class SearchMiddleware(AgentMiddleware[Any, Any, Any]):
         async def waited(candidate: ModelRequest[Any]) -> Any:
             return await in_thread(handler, candidate)
 
-        return run_sync(self._search(request, waited, dict(var_child_runnable_config.get() or {})))
+        return background.run(self._search(request, waited, dict(var_child_runnable_config.get() or {})))
 
     async def _search(self, request: ModelRequest[Any], handler: Handler, host: Mapping[str, Any]) -> Any:
         turns = Turns(request, handler, host, self._settings, self._price)

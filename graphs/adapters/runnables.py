@@ -16,9 +16,9 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from reflectree.graphs import blueprints
+from reflectree.graphs.adapters import background
 from reflectree.graphs.adapters.conversation import words_of
 from reflectree.graphs.adapters.replying import Replied, areply
-from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.models.resolve import policy as resolve_policy
@@ -46,7 +46,7 @@ class Answerer(Runnable[Any, str]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
         """The answer."""
-        return self._call_with_config(lambda asked: run_sync(self._answer(asked, kwargs)), input, config)
+        return self._call_with_config(lambda asked: background.run(self._answer(asked, kwargs)), input, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
         """The answer.
@@ -95,7 +95,7 @@ class Reasoner(Runnable[Any, AIMessage]):
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """The message."""
-        return self._call_with_config(lambda asked: run_sync(self._reply(asked, kwargs)), input, config)
+        return self._call_with_config(lambda asked: background.run(self._reply(asked, kwargs)), input, config)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """The message; empty, with finish reason `length`, where the budget ended before an answer."""

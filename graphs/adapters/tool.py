@@ -15,8 +15,8 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langgraph.prebuilt import ToolRuntime
 
 from reflectree.graphs import blueprints
+from reflectree.graphs.adapters import background
 from reflectree.graphs.adapters.progress import line_of
-from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
@@ -85,7 +85,7 @@ def reason_tool(
         return await ask(question, context, runtime)
 
     def reason(question: str, context: str = "", runtime: ToolRuntime = None) -> Any:  # type: ignore[assignment]
-        return run_sync(ask(question, context, runtime))
+        return background.run(ask(question, context, runtime))
 
     return StructuredTool.from_function(
         reason,

@@ -86,3 +86,22 @@ def _place(loc: tuple[Any, ...]) -> str:
     """`("items", 3, "steps")` as `items[3].steps`."""
     words = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     return words.removeprefix(".")
+
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code", "param"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "code": {"type": ["string", "null"]},
+                "param": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+"""The form of every error, as the servers' descriptions tell it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from reflectree.models.http.errors import ERROR_SCHEMA
 from reflectree.models.serving.service import Endpoint, Service
 
 _REPLIES = {
@@ -46,7 +47,7 @@ def describe(endpoints: Sequence[Endpoint], service: Service) -> dict[str, Any]:
                 "responses": _responses("200", "401", "503"),
             }
         }
-    components: dict[str, Any] = {"schemas": {**schemas.get("$defs", {}), "Error": _ERROR}}
+    components: dict[str, Any] = {"schemas": {**schemas.get("$defs", {}), "Error": ERROR_SCHEMA}}
     if service.api_key is not None:
         components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     return {
@@ -77,21 +78,3 @@ def _responses(*statuses: str) -> dict[str, Any]:
 
 def _word(path: str) -> str:
     return "_" + path.strip("/").replace("/", "_").replace(".", "_")
-
-
-_ERROR: dict[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code", "param"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "code": {"type": ["string", "null"]},
-                "param": {"type": ["string", "null"]},
-            },
-        }
-    },
-}

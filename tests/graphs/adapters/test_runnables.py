@@ -10,10 +10,13 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import RunnablePassthrough
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 from tests.support.scripted_chat import ScriptedChat, says
 
 from reflectree.graphs.adapters.runnables import answerer, messages_of, reasoner
 from reflectree.models.base import Request
+from reflectree.models.loopback_process import Remote
 from reflectree.rlm_ops import verifiers
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput, BudgetRefused
@@ -120,3 +123,13 @@ def test_an_image_beside_a_question_is_refused_and_not_left_out() -> None:
     for piece in (answerer("cot", policy()), reasoner("cot", policy())):
         with pytest.raises(BadInput, match="only words"):
             piece.invoke([HumanMessage([{"type": "text", "text": "What is 6 times 7?"}, image])])
+
+
+def test_a_batch_over_a_client_that_keeps_its_connections() -> None:
+    """Such a client belongs to the event loop that it was first used from: all of a batch has to run in one."""
+    questions = [f"What is {number} plus 1?" for number in range(8)]
+    with Remote(reply="So it is.\nAnswer: 5") as server:
+        model = ChatOpenAI(model="loopback", base_url=server.base_url, api_key=SecretStr("-"), max_retries=0)
+        for _ in range(2):
+            assert answerer("cot", policy=model).batch(list(questions)) == ["5"] * 8
+            assert [said.text for said in reasoner("cot", policy=model).batch(list(questions))] == ["5"] * 8
