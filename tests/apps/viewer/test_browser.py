@@ -325,8 +325,8 @@ def test_a_run_that_goes_on_is_drawn_as_it_grows(show: Show, start: Any, tmp_pat
     port = start(Shown(feed=Feed(GrowingFile(file), interval=0.02)))
     origin = f"http://127.0.0.1:{port}/"
     page = show(url=f"{origin}?token={TOKEN}")
-    assert page.inner_text(".lamp") == "live"
-    assert state(page)["time"] == 19
+    until(page, "document.querySelector('.lamp').textContent === 'live'")
+    until(page, "window.reflectree.app.stage.time === 19")
     for count in (60, 61, len(lines)):
         file.write_text("".join(lines[:count]))
         until(page, f"window.reflectree.app.stage.time === {count - 1}")
@@ -399,12 +399,9 @@ def test_five_thousand_nodes(show: Show) -> None:
         told = ", ".join(f"{word} {ms:.1f} ms" for word, ms in zip(words, found, strict=True))
         print(f"\n5,000 nodes, {kind}: {told}")
     page.evaluate("window.reflectree.app.seek(1e9); window.reflectree.app.fit()")
-    page.wait_for_timeout(100)
-    assert state(page)["drawn"]["nodes"] == 5001
+    until(page, "window.reflectree.app.stage.stats.nodes === 5001")
     page.evaluate("window.reflectree.app.select(4000); window.reflectree.app.stage.zoom(200)")
     page.evaluate("window.reflectree.app.select(4000)")
-    page.wait_for_timeout(100)
-    near = state(page)["drawn"]
-    assert near["nodes"] < 300  # what is out of sight is not drawn
-    assert near["labels"] <= 300
+    until(page, "window.reflectree.app.stage.stats.nodes < 300")  # what is out of sight is not drawn
+    assert state(page)["drawn"]["labels"] <= 300
     assert page.locator("[role=treeitem]").count() < 120  # nor are there elements for rows out of sight
