@@ -96,7 +96,7 @@ async def test_seconds_cut_a_policy_that_never_answers() -> None:
     started = time.monotonic()
     result = await search(policy, blueprint=DEEP, budget=Budget(seconds=0.3))
     assert result.stop_reason == "budget:seconds"
-    assert 0.25 < time.monotonic() - started < 5
+    assert 0.25 < time.monotonic() - started < 20
     assert result.nodes == 3
     assert result.usage.calls == len(policy.requests) == 7
     assert policy.flying == 0
@@ -111,7 +111,7 @@ async def test_seconds_cut_waiting_between_retries() -> None:
     result = await search(policy, budget=Budget(seconds=0.3), retries=Retries(longest_wait=120))
     assert result.stop_reason == "budget:seconds"
     assert result.answer is None
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_the_best_so_far_is_the_answer() -> None:

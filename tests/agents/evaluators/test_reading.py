@@ -119,4 +119,4 @@ def test_reading_takes_time_linear_in_the_text(piece: str) -> None:
     read_grade(text)
     read_word(text, WORDS)
     read_finished(text)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 20

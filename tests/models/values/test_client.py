@@ -130,7 +130,7 @@ def test_retry_after_is_honoured_up_to_the_longest_wait() -> None:
             model = client(server, retries=Retries(3, 5.0, 0.05))
             started = time.perf_counter()
             await model.score([path("a")])
-            assert 0.05 <= time.perf_counter() - started < 2
+            assert 0.05 <= time.perf_counter() - started < 20
             await model.aclose()
 
     run(work())

@@ -82,19 +82,19 @@ def test_what_ends_a_run(code: str, reason: Reason, said: str) -> None:
     assert (outcome.reason, outcome.ok) == (reason, not reason), outcome.stderr[-500:]
     assert said in outcome.stdout + outcome.stderr
     assert len(outcome.stdout) <= QUICK.output_bytes
-    assert outcome.seconds < 3
+    assert outcome.seconds < 15
 
 
 def test_recursion_without_end() -> None:
     outcome = run_python("import sys\nsys.setrecursionlimit(10**9)\ndef f(): f()\nf()", limits=QUICK)
     assert outcome.reason in ("memory", "time", "error", "killed")  # which of them is CPython's affair
-    assert outcome.seconds < 3
+    assert outcome.seconds < 15
 
 
 def test_processor_time() -> None:
     outcome = run_python("while True: pass", limits=Limits(seconds=20, cpu_seconds=1))
     assert outcome.reason == "cpu"
-    assert outcome.seconds < 10
+    assert outcome.seconds < 18
 
 
 def test_files_are_few_and_small() -> None:
