@@ -15,6 +15,8 @@ from reflectree.rlm_ops.sandbox import Limits, Outcome, Reason, arun_python, ava
 pytestmark = pytest.mark.skipif(bool(available()), reason=f"no isolation on this system: {available()}")
 
 QUICK = Limits(seconds=0.6, memory_mb=128)
+AMPLE = Limits(seconds=30, cpu_seconds=2, memory_mb=128)
+"""For runs that do not end by the clock, however busy the machine."""
 IMPORTS = """
 import math, re, collections, itertools, fractions, json, random, heapq, functools, typing, decimal, string, bisect
 import dataclasses, enum, statistics, datetime, copy, operator, hashlib, ctypes, sqlite3, zoneinfo, concurrent.futures
@@ -78,17 +80,15 @@ def test_errors_end_in_a_traceback_of_the_program_alone() -> None:
     ],
 )
 def test_what_ends_a_run(code: str, reason: Reason, said: str) -> None:
-    outcome = run_python(code, limits=QUICK)
+    outcome = run_python(code, limits=QUICK if reason == "time" else AMPLE)
     assert (outcome.reason, outcome.ok) == (reason, not reason), outcome.stderr[-500:]
     assert said in outcome.stdout + outcome.stderr
     assert len(outcome.stdout) <= QUICK.output_bytes
-    assert outcome.seconds < 15
 
 
 def test_recursion_without_end() -> None:
     outcome = run_python("import sys\nsys.setrecursionlimit(10**9)\ndef f(): f()\nf()", limits=QUICK)
     assert outcome.reason in ("memory", "time", "error", "killed")  # which of them is CPython's affair
-    assert outcome.seconds < 15
 
 
 def test_processor_time() -> None:
@@ -217,8 +217,8 @@ def test_the_folder_is_gone_afterwards() -> None:
 
 async def test_without_blocking() -> None:
     started = time.monotonic()
-    codes = ["print(1)", "import time; time.sleep(60)", "print('x' * 10**6)", "1 / 0"]
-    outcomes = await asyncio.gather(*(arun_python(code, limits=QUICK) for code in codes))
+    codes = {"print(1)": AMPLE, "import time; time.sleep(60)": QUICK, "print('x' * 10**6)": AMPLE, "1 / 0": AMPLE}
+    outcomes = await asyncio.gather(*(arun_python(code, limits=limits) for code, limits in codes.items()))
     assert [outcome.reason for outcome in outcomes] == ["", "time", "output", "error"]
     assert outcomes[0].stdout == "1\n"
     assert time.monotonic() - started < 30, "the one that sleeps for a minute held up the others"
@@ -249,14 +249,14 @@ def test_it_does_not_outlive_who_asked_for_it(tmp_path: Path) -> None:
     status = Path(f"/proc/{pid_of_a_run(tmp_path)}/status")
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 20
     while status.exists() and "zombie" not in status.read_text() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert time.monotonic() < deadline
 
 
 def passed(code: str, *tests: str, setup: str = "") -> tuple[bool, ...]:
-    outcome: Outcome = run_tests(code, tests, setup=setup, limits=QUICK)
+    outcome: Outcome = run_tests(code, tests, setup=setup, limits=AMPLE)
     assert outcome.ok == (outcome.passed == (True,) * len(tests))
     return outcome.passed
 
