@@ -36,7 +36,7 @@ HUMAN_EVAL = code_tests(CHECK, entry_point="largest", prompt=PROMPT)
 
 # in the form of MBPP's rows: test_list, test_setup_code
 ASSERTS = ["assert add(1, 2) == 3", "assert add(-1, 1) == 0", "assert math.isclose(add(0.1, 0.2), 0.3)"]
-MBPP = code_tests(ASSERTS, setup="import math", limits=Limits(seconds=1))
+MBPP = code_tests(ASSERTS, setup="import math", limits=Limits(seconds=20, cpu_seconds=1))
 
 
 @needs_isolation
