@@ -257,7 +257,7 @@ def test_a_model_that_gives_up_ends_the_benchmark_and_keeps_what_is_done(tasks: 
 
 
 def test_no_task_is_begun_that_would_end_too_late(tmp_path: Path) -> None:
-    found = run(task_file(tmp_path, 9), speaker(latency=0.02), seconds=0.1)
+    found = run(task_file(tmp_path, 9), speaker(latency=0.1), seconds=0.5)
     assert 1 <= found.n < 9
     assert not found.complete
     assert len(found.outcomes) == 4 * found.n

@@ -94,9 +94,9 @@ async def test_seconds_cut_a_policy_that_never_answers() -> None:
     never = asyncio.Event()
     policy = Oracle(gate=lambda number: never.wait() if number > 2 else asyncio.sleep(0))
     started = time.monotonic()
-    result = await search(policy, blueprint=DEEP, budget=Budget(seconds=0.3))
+    result = await search(policy, blueprint=DEEP, budget=Budget(seconds=1.0))
     assert result.stop_reason == "budget:seconds"
-    assert 0.25 < time.monotonic() - started < 20
+    assert 0.95 < time.monotonic() - started < 20
     assert result.nodes == 3
     assert result.usage.calls == len(policy.requests) == 7
     assert policy.flying == 0
