@@ -13,6 +13,7 @@ import json
 import re
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import resources
@@ -174,11 +175,12 @@ def names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Simulator:
-    """A Java process that runs the package's simulator, and the connection to it."""
+    """A Java process that runs the package's simulator, the connection to it, and the folder that it writes into."""
 
     gateway: Any
     process: subprocess.Popen[bytes]
     server: Any
+    folder: str
 
     @classmethod
     def started(cls) -> _Simulator:
@@ -190,14 +192,16 @@ class _Simulator:
         jar = require("scienceworld.constants", "embodied", PURPOSE).JAR_PATH
         java = require("py4j.java_gateway", "embodied", PURPOSE)
         failures = require("py4j.protocol", "embodied", PURPOSE)
+        folder = tempfile.mkdtemp(prefix="reflectree-scienceworld-")  # it leaves a file where it is started
         try:
             port, process = java.launch_gateway(
-                classpath=jar, javaopts=list(JAVA_OPTIONS), die_on_exit=True, return_proc=True
+                classpath=jar, javaopts=list(JAVA_OPTIONS), die_on_exit=True, return_proc=True, cwd=folder
             )
             parameters = java.GatewayParameters(port=port, auto_field=True)
             gateway = java.JavaGateway(gateway_parameters=parameters, java_process=process)
-            return cls(gateway, process, gateway.jvm.scienceworld.runtime.pythonapi.PythonInterface())
+            return cls(gateway, process, gateway.jvm.scienceworld.runtime.pythonapi.PythonInterface(), folder)
         except (OSError, ValueError, failures.Py4JError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
             raise BadInput(f"ScienceWorld does not start ({error}): {NEEDS}") from error
 
     def end(self) -> None:
@@ -213,3 +217,4 @@ class _Simulator:
             self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

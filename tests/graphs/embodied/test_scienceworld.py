@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from reflectree.graphs.embodied import scienceworld
@@ -61,3 +64,22 @@ def test_a_command_that_means_several_things_is_settled_by_a_number() -> None:
     assert env.step("0").text == "The door is now open."
     assert "A door to the art studio (that is open)" in env.step("look around").text
     env.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_simulator_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes a list of its objects into the folder it is started in."""
+    if why := scienceworld.missing():
+        pytest.skip(why)
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    here.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    env = scienceworld.environment("boil/0")()
+    env.reset()
+    (folder,) = temporary.glob("reflectree-scienceworld-*")
+    assert any(folder.iterdir())
+    env.close()
+    assert [*here.iterdir(), *temporary.glob("reflectree-*")] == []
