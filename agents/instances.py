@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -246,7 +246,7 @@ class Instance:
 
 
 def sensible(observation: Any) -> Observation:
-    """An observation that is one.
+    """An observation that is one, its text as a trace keeps it: half a surrogate pair can be neither saved nor sent.
 
     Raises:
         WorldError: It is not; the message says what is wrong.
@@ -261,4 +261,5 @@ def sensible(observation: Any) -> Observation:
         raise WorldError("the environment gave an observation whose done and valid are not True or False")
     if score is not None and not (isinstance(score, Real) and math.isfinite(score) and 0 <= score <= 1):
         raise WorldError(f"the environment gave a score of {score!r:.40}: it must lie in [0, 1]")
-    return observation
+    kept = observation.text.encode("utf-8", "replace").decode()
+    return observation if kept == observation.text else replace(observation, text=kept)

@@ -42,7 +42,7 @@ def problems(as_json: Json = False) -> None:
 
     Try:
 
-        reflectree solve -b opro -p tsp/10
+        reflectree solve -p tsp/10
     """
     from reflectree.graphs.discovery import names, problem
 

@@ -214,7 +214,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0, help="of everything together")
     parser.add_argument("--out", type=Path, help="JSON lines: what is there already is not measured again")
     options = parser.parse_args()
+    if unknown := [world for world in options.worlds.split(",") if world not in WORLDS]:
+        parser.error(f"--worlds {','.join(unknown)}: there are {','.join(WORLDS)}")
     lines: list[Line] = []
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
     if options.out and options.out.exists():
         lines = [Line(**json.loads(row)) for row in options.out.read_text(encoding="utf-8").splitlines()]
     before = load()

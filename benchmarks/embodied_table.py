@@ -46,6 +46,8 @@ class Line:
 
 def summary(lines: Sequence[Line], policy: str) -> Iterator[str]:
     """By world and system: the mean score with its interval over tasks, and what it gains on the floor."""
+    yield "| tasks | system | score | won | commands | tokens | difference to the floor |"
+    yield "|---|---|---|---|---|---|---|"
     for world in WORLDS:
         found = {line.key[1:]: line.figures for line in lines if line.table == "systems"}
         for ours in SYSTEMS:
@@ -61,8 +63,8 @@ def summary(lines: Sequence[Line], policy: str) -> Iterator[str]:
                 gain = t_interval([one["score"] - floor["score"] for one, floor in both])
                 word = "no gain" if gain.low <= 0 <= gain.high else "more" if gain.low > 0 else "less"
                 shown = f"{score.estimate:.2f} ({score.low:.2f} to {score.high:.2f})"
+                gained = f"{gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}), {word}"
                 yield (
-                    f"| {world}, {len(both)} tasks | {what} | {shown} | {mean['won']:.0%} "
-                    f"| {mean['commands']:.1f} | {mean['tokens']:,.0f} "
-                    f"| {gain.estimate:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) {word} |"
+                    f"| {world}, {len(both)} tasks | {ours} | {shown} | {mean['won']:.0%} "
+                    f"| {mean['commands']:.1f} | {mean['tokens']:,.0f} | {'the floor' if ours == CHANCE else gained} |"
                 )

@@ -87,6 +87,13 @@ class Blueprint(Part):
                     f"operators.{op}.variants: strategy {strategy.name} asks for the variant {how!r}; "
                     f"{nearest(how, known)}"
                 )
+        evaluate = self.operators.evaluate
+        mixes = any(evaluate.variant(how).consistency for how in ("", *evaluate.variants))
+        if mixes and strategy.evaluates and getattr(strategy, "expand", "") != "together":
+            raise ValueError(
+                "operators.evaluate.consistency: it counts the samples that say the same, so all must be there before "
+                "one is valued: set scheme.strategy.expand to together (strategies mcts and lats-env have it)"
+            )
         return self
 
     @classmethod

@@ -211,14 +211,16 @@ class Aggregate(Varied):
             shown with their values, the best last), `versions` (the next version of a program, after those shown),
             `debate` (the first's author reads what the others say and answers anew), `layer` (one answer from those of
             the layer before).
+        top_p: Nucleus mass; `None` is the provider's default.
         model: The role of the model that merges.
         instruction: How to go about it, in words.
     """
 
-    later = frozenset({"instruction"})
+    later = frozenset({"instruction", "top_p"})
 
     prompt: Literal["merge", "consensus", "synthesis", "improve", "versions", "debate", "layer"] = "synthesis"
     temperature: float | None = Field(default=0.5, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
     max_tokens: int = Field(default=1024, ge=1)
     timeout: float = Field(default=120.0, gt=0)
     model: str = "policy"
@@ -276,7 +278,12 @@ class Evaluate(Varied):
         reduce: How the scores of a path's steps become one (`reward`).
         fallback: What scores where log-probabilities are wanted and the model gives none (`confidence`).
         model: The role of the model that judges.
+        consistency: The weight of self-consistency in the value, LATS's `1 - lambda` (.5 for reasoning, .2 for acting):
+            the share of the samples at a node's parent that say the same. The strategy must draw these before it values
+            any of them (`expand: together`).
     """
+
+    later = frozenset({"consistency"})
 
     kind: Literal[
         "auto",
@@ -306,3 +313,4 @@ class Evaluate(Varied):
     max_tokens: int = Field(default=256, ge=1)
     timeout: float = Field(default=120.0, gt=0)
     model: str = "judge"
+    consistency: float = Field(default=0.0, ge=0, lt=1)

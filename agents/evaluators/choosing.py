@@ -14,6 +14,7 @@ from reflectree.agents.evaluators.discriminating import DiscriminateEvaluator
 from reflectree.agents.evaluators.functional import FunctionEvaluator
 from reflectree.agents.evaluators.grading import RubricEvaluator, check_criteria
 from reflectree.agents.evaluators.judging import JudgeEvaluator
+from reflectree.agents.evaluators.mixing import mixed
 from reflectree.agents.evaluators.observing import DifficultyEvaluator, FinishedEvaluator
 from reflectree.agents.evaluators.sampling import RolloutEvaluator
 from reflectree.agents.evaluators.scoring import RewardEvaluator, ValueEvaluator, is_reward_model, is_value_model
@@ -38,7 +39,7 @@ def choose(
         BadInput: What was given is no evaluator, the verifier knows the gold answer and `oracle` is not set, or what
             the blueprint names lacks something.
     """
-    return _Means(generate, resolved(given), task_verifier, oracle, {}).plain(settings)
+    return mixed(_Means(generate, resolved(given), task_verifier, oracle, {}).plain(settings), settings.consistency)
 
 
 def choose_all(
@@ -67,7 +68,7 @@ def choose_all(
             chosen[how] = chosen[""] if variant.kind == "auto" and given is not None else means.build(variant)
         except BadInput as error:
             raise BadInput(f"operators.evaluate, variant {how!r}: {error}") from error
-    return chosen
+    return {how: mixed(evaluator, settings.variant(how).consistency) for how, evaluator in chosen.items()}
 
 
 @dataclass(frozen=True, slots=True)

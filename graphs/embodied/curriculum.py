@@ -1,7 +1,8 @@
 """Which task comes next: the one nearest to what is already learnt, among those not done and not given up.
 
-Pure and seeded. Voyager asks a model for the next task (arXiv 2305.16291, section 2.1); here the tasks are given, and
-the same rule, new but not too hard, is a comparison of words. What a task is, and how it is tried, is not known here.
+Pure and seeded. The tasks are given; Voyager's rule for the next one, new but not too hard (arXiv 2305.16291, section
+2.1), is a comparison of words here. `reflectree.graphs.embodied.proposing` asks a model, as Voyager does. What a task
+is, and how it is tried, is not known here.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ class Curriculum:
             raise BadInput(f"tries={self.tries}: give at least 1")
 
     def next(self, learnt: Sequence[str], done: Collection[str], failed: Mapping[str, int]) -> str | None:
-        """The next task; `None` once all are done or given up.
+        """The next task; `None` once all are done or given up. The arguments are those of `ranked`."""
+        return next(iter(self.ranked(learnt, done, failed)), None)
+
+    def ranked(self, learnt: Sequence[str], done: Collection[str], failed: Mapping[str, int]) -> list[str]:
+        """The tasks that are neither done nor given up, the next one first.
 
         Args:
             learnt: What the skills there are say they do.
@@ -43,12 +48,10 @@ class Curriculum:
             failed: How often each of the others has failed: what has not failed yet comes first.
         """
         left = [name for name in self.goals if name not in done and failed.get(name, 0) < self.tries]
-        if not left:
-            return None
         Random(f"curriculum:{self.seed}:{len(done)}:{sum(failed.values())}").shuffle(left)
 
         def rank(name: str) -> tuple[int, float]:
             near = max((similarity(self.goals[name], skill) for skill in learnt), default=0.0)
             return failed.get(name, 0), -near
 
-        return min(left, key=rank)
+        return sorted(left, key=rank)

@@ -22,8 +22,11 @@ from reflectree.rlm_ops.environment import Observation
 from reflectree.rlm_ops.errors import ReflectreeError
 from reflectree.rlm_ops.task import Task
 
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "JAVA_HOME", "VIRTUAL_ENV", "SYSTEMROOT")
-"""Environment variables that the process sees, besides the path of Python's modules."""
+KEPT_VARIABLES = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "JAVA_HOME", "VIRTUAL_ENV", "SYSTEMROOT",
+    "REFLECTREE_CACHE", "XDG_CACHE_HOME",
+)  # fmt: skip
+"""Environment variables that the process sees, besides the path of Python's modules: where things are, and no keys."""
 MOST_REPLY = 16 * 1024 * 1024
 """Bytes of a reply: more is nonsense."""
 
@@ -183,9 +186,11 @@ class Isolated:
 
     def _line(self, pipe: int, deadline: float) -> bytes:
         parts = [self._unread]
+        waiting = select.poll()  # `select.select` knows no file above the thousandth
+        waiting.register(pipe, select.POLLIN)
         while b"\n" not in parts[-1]:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+            if left <= 0 or not waiting.poll(1000 * left):
                 raise IsolatedError("it gave nothing in time")
             read = os.read(pipe, 1 << 16)
             if not read:

@@ -17,6 +17,7 @@ from typing import Any
 from reflectree.agents.instances import sensible
 from reflectree.agents.tool_calls import in_thread
 from reflectree.graphs.embodied.curriculum import Curriculum
+from reflectree.graphs.embodied.proposing import proposed
 from reflectree.graphs.embodied.resolve import make, task_of
 from reflectree.graphs.memory.access import Memory
 from reflectree.graphs.result import Result
@@ -106,8 +107,12 @@ class Voyager:
         seed: Of the curriculum and of the runs.
         tries: Runs of an errand that fail before it is given up.
         ending: How an episode's last observation tells of success.
+        proposes: Whether the policy proposes the next errand, one call each, as in Voyager; else a rule does.
         **options: Of `asolve`: policy, judge, budget, checkpoint, ... With a checkpoint, runs that are settled are not
             paid again.
+
+    Attributes:
+        choices: The runs that asked for the next errand.
     """
 
     def __init__(
@@ -118,6 +123,7 @@ class Voyager:
         seed: int = 0,
         tries: int = 2,
         ending: Ending | None = None,
+        proposes: bool = False,
         **options: Any,
     ) -> None:
         if len(set(names)) < len(names):
@@ -130,6 +136,8 @@ class Voyager:
         self.tasks: dict[str, Task] = {name: task_of(self._makes[name]) for name in names}
         self.curriculum = Curriculum({name: task.question for name, task in self.tasks.items()}, seed, tries)
         self.failed: Counter[str] = Counter()
+        self.proposes = proposes
+        self.choices: list[Result] = []
 
     @property
     def ledger(self) -> Ledger:
@@ -155,10 +163,23 @@ class Voyager:
             iterations: Most runs (Voyager: 160).
         """
         for _ in range(iterations):
-            name = self.curriculum.next([skill.description for skill in self.skills], self.done, self.failed)
+            name = await self.next()
             if name is None:
                 return
             yield await self.attempt(name)
+
+    async def next(self) -> str | None:
+        """The errand to try next; `None` once all are done or given up."""
+        learnt = [skill.description for skill in self.skills]
+        ranked = self.curriculum.ranked(learnt, self.done, self.failed)
+        if not ranked or not self.proposes:
+            return ranked[0] if ranked else None
+        name, asked = await proposed(
+            ranked, self.curriculum.goals, learnt, self.failed, seed=self.seed, **self._options
+        )
+        if asked is not None:
+            self.choices.append(asked)
+        return name
 
     async def attempt(self, name: str) -> Trial:
         """Try one errand, and keep its plan if it works."""

@@ -33,7 +33,7 @@ class LatsEnv(MCTS):
     width: int = Field(default=5, ge=1)
     root_width: int = Field(default=5, ge=1)
     depth: int = Field(default=7, ge=1)
-    expand: Literal["one", "all"] = "all"
+    expand: Literal["one", "all", "together"] = "all"
     formula: Formula = "lats"
     c: float = Field(default=1.0, ge=0)
     own_visit: bool = False
@@ -48,7 +48,7 @@ class LatsEnv(MCTS):
             lost = [call for node in structure.unscored if (call := self._lost(structure, node))]
             if lost:
                 return lost
-            calls = [call for node in structure.unscored if (call := _toward_value(structure, node))]
+            calls = [call for node in structure.unscored if (call := self._toward_value(structure, node))]
             if calls:
                 return calls[:slots]
         if slots < 1:
@@ -58,7 +58,7 @@ class LatsEnv(MCTS):
         if not structure.openings[ROOT]:
             return []
         node = self.select(structure)
-        if self.expand == "all":
+        if self.expand != "one":
             return self._expand(structure, node, slots)
         return [Call("generate", (node,), structure.next_index("generate", (node,)))]
 
@@ -74,6 +74,21 @@ class LatsEnv(MCTS):
             return Call("prune", (node,), reason="repeats a sibling's command")
         return None
 
+    def _toward_value(self, structure: ReasoningStructure, node: int) -> Call | None:
+        """What a new step wants next: to be carried out, to be ended at the depth cap, to be evaluated."""
+        nodes = (node,)
+        if structure.busy("enrich", nodes):
+            return None
+        if structure.steps[node].status == "open":
+            tried = structure.attempts("enrich", nodes)
+            if not tried:
+                return Call("enrich", nodes)
+            if structure.depth[node] >= structure.depth_limit and tried < 2:
+                return new_calls(structure, "enrich", nodes, 1, END)[0]
+        if self.expand == "together" and self._misses_siblings(structure, node):
+            return None
+        return Call("evaluate", nodes)
+
 
 def _repeats(structure: ReasoningStructure, node: int) -> bool:
     """Whether an older sibling gives the same command: in the same state it leads to the same."""
@@ -84,17 +99,3 @@ def _repeats(structure: ReasoningStructure, node: int) -> bool:
         for sibling in siblings
         if sibling < node and structure.steps[sibling].status != "pruned"
     )
-
-
-def _toward_value(structure: ReasoningStructure, node: int) -> Call | None:
-    """What a new step wants next: to be carried out, to be ended at the depth cap, to be evaluated."""
-    nodes = (node,)
-    if structure.busy("enrich", nodes):
-        return None
-    if structure.steps[node].status == "open":
-        tried = structure.attempts("enrich", nodes)
-        if not tried:
-            return Call("enrich", nodes)
-        if structure.depth[node] >= structure.depth_limit and tried < 2:
-            return new_calls(structure, "enrich", nodes, 1, END)[0]
-    return Call("evaluate", nodes)

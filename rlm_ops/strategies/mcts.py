@@ -37,7 +37,8 @@ class MCTS(TreePolicy):
         width: Children a node; `root_width` for the root, where diversity pays most.
         depth: Most steps on a path.
         distinct: Prune a step that repeats a sibling word for word.
-        expand: A selected node gets `one` more child, or `all` its children at once (x1, ReST-MCTS*, LATS).
+        expand: A selected node gets `one` more child, or `all` its children at once (x1, ReST-MCTS*, LATS); `together`
+            is `all`, and none of them is valued before all are there, for values that compare them.
         widen_c: Progressive widening: a node visited N times may have `widen_c * N ** widen_alpha` children, at least
             one and at most `width`; a selection that finds no other place grows it all the same.
         widen_alpha: Its exponent.
@@ -61,7 +62,7 @@ class MCTS(TreePolicy):
     root_width: int = Field(default=8, ge=1)
     depth: int = Field(default=12, ge=1)
     distinct: bool = True
-    expand: Literal["one", "all"] = "one"
+    expand: Literal["one", "all", "together"] = "one"
     widen_c: float | None = Field(default=None, gt=0)
     widen_alpha: float = Field(default=0.5, ge=0, le=1)
     resample_root: float = Field(default=0.0, ge=0, le=1)
@@ -75,7 +76,7 @@ class MCTS(TreePolicy):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.widen_c is not None and self.expand == "all":
+        if self.widen_c is not None and self.expand != "one":
             raise ValueError("widen_c adds children one by one: with it, expand must be one")
         return self
 
@@ -111,7 +112,8 @@ class MCTS(TreePolicy):
             repeats = [node for node in structure.unscored if self.distinct and structure.repeats(node)]
             if repeats:
                 return [Call("prune", (node,), reason="repeats a sibling") for node in repeats]
-            return [Call("evaluate", (node,)) for node in list(structure.unscored)[:slots]]
+            if calls := [Call("evaluate", (node,)) for node in self._to_value(structure)]:
+                return calls[:slots]
         if slots < 1:
             return []
         if not self._is_bare and (calls := self._beside(structure, slots)):
@@ -119,7 +121,7 @@ class MCTS(TreePolicy):
         if not structure.openings[ROOT]:
             return []
         node = self.select(structure)
-        if self.expand == "all":
+        if self.expand != "one":
             return self._expand(structure, node, slots)
         return [Call("generate", (node,), structure.next_index("generate", (node,)))]
 
@@ -130,7 +132,7 @@ class MCTS(TreePolicy):
 
     def _beside(self, structure: ReasoningStructure, slots: int) -> list[Call]:
         """What goes before a new selection: the rest of an expansion, and errands."""
-        if self.expand == "all":
+        if self.expand != "one":
             begun = self._begun(structure)
             if begun is not None:
                 return new_samples(structure, begun, min(slots, self._room(structure, begun)))
@@ -146,7 +148,7 @@ class MCTS(TreePolicy):
         return Plan(
             rollout=self.rollout,
             index=self.width,
-            together=self.expand == "all",
+            together=self.expand != "one",
             finish_check=self.finish_check,
             reflections=self.reflections,
             reflect_below=self.reflect_below,
@@ -205,6 +207,16 @@ class MCTS(TreePolicy):
         return min(most, max(1, math.floor(self.widen_c * math.pow(structure.visits[node], self.widen_alpha))))
 
     # All children at once
+
+    def _to_value(self, structure: ReasoningStructure) -> list[int]:
+        """The nodes that may be valued now: with `together`, those that no sibling is missing of."""
+        if self.expand != "together":
+            return list(structure.unscored)
+        return [node for node in structure.unscored if not self._misses_siblings(structure, node)]
+
+    def _misses_siblings(self, structure: ReasoningStructure, node: int) -> bool:
+        parent = structure.parents[node][0]
+        return structure.busy("generate", (parent,)) > 0 or self._is_begun(structure, parent)
 
     def _expand(self, structure: ReasoningStructure, node: int, slots: int) -> list[Call]:
         """As many of the node's first children as there are slots for; `_begun` asks for the others."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -260,6 +261,26 @@ async def test_the_beginning() -> None:
 def test_nonsense_is_told(observation: Any, why: str) -> None:
     with pytest.raises(WorldError, match=why):
         sensible(observation)
+
+
+async def test_text_that_cannot_be_saved_is_replayed_as_it_was_saved() -> None:
+    """What a shell says in bytes of no alphabet, read by Python, holds halves of surrogate pairs."""
+
+    class Shell(ToyWorld):
+        def step(self, command: str) -> Observation:
+            return replace(super().step(command), text="caf\udce9")
+
+    worlds = Worlds(lambda: Shell(snapshots=False), instances=1)
+    seen = await worlds.step([], "go north", 5.0)
+    assert isinstance(seen, Observation)
+    assert seen.text == "caf?"
+
+    def same(index: int, observation: Observation, agree: Agree) -> bool:
+        return agree("caf?", observation.text)
+
+    worlds.leave(["go north"])
+    assert isinstance(await worlds.step(["go north"], "take key", 5.0, same), Observation)
+    assert worlds.counts.replayed == 1
 
 
 async def test_what_is_no_environment_is_told() -> None:

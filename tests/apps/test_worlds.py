@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.apps.conftest import Cli
 
+from reflectree.rlm_ops.trace import Trace
 from reflectree.testing import LoopbackServer
 
 
@@ -42,3 +44,12 @@ def test_an_unknown_name_is_one_clear_line(cli: Cli, option: str, name: str, sai
     assert done.code == 2
     assert said in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_problem_is_searched_by_the_system_that_suits_it(cli: Cli, tmp_path: Path) -> None:
+    with LoopbackServer.in_process(reply="Answer: 15, 14") as server:
+        asked = ("solve", "-p", "linear-regression/0", "-n", "3", "-o", tmp_path / "t.jsonl", "-q")
+        assert cli(*asked, "-m", f"{server.base_url}#loopback").code == 0
+    began = Trace.load(tmp_path / "t.jsonl").began
+    assert began is not None
+    assert began.blueprint["name"] == "opro"

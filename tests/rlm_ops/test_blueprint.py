@@ -107,3 +107,14 @@ def test_a_wrong_override_is_bad_input(path: str, value: Any) -> None:
 def test_the_nearest_name_comes_first() -> None:
     assert nearest("mct", ["cot", "mcts"]) == "did you mean 'mcts'? known: cot, mcts"
     assert nearest("zzzzz", ["cot"]) == "known: cot"
+
+
+def test_self_consistency_wants_a_strategy_that_draws_all_samples_first() -> None:
+    plan = tree()
+    assert "consistency" not in plan.model_dump()["operators"]["evaluate"]
+    with pytest.raises(BadInput, match=r"set scheme\.strategy\.expand to together"):
+        plan.with_overrides({"operators.evaluate.consistency": 0.5})
+    with pytest.raises(BadInput, match="expand to together"):
+        plan.with_overrides({"operators.evaluate.variants": {"": {}, "late": {"consistency": 0.5}}})
+    mixed = plan.with_overrides({"operators.evaluate.consistency": 0.5, "scheme.strategy.expand": "together"})
+    assert mixed.digest != plan.with_overrides({"scheme.strategy.expand": "together"}).digest

@@ -245,6 +245,39 @@ async def test_lats_finds_the_way(snapshots: bool) -> None:
     assert 1 <= len(lessons) <= 3
 
 
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_lats_values_may_be_mixed_with_self_consistency(concurrency: int) -> None:
+    """With lambda .8: four of five samples say `go north`, .8 * .3 + .2 * .8, and one `jump`, .8 * 0 + .2 * .2."""
+    plan = blueprints.load("lats-env").with_overrides(
+        {
+            "scheme.strategy.expand": "together",
+            "scheme.strategy.rollout": 0,
+            "scheme.strategy.reflections": 0,
+            "scheme.strategy.iterations": 2,
+            "operators.evaluate.consistency": 0.2,
+        }
+    )
+    said = ("go north", "jump", "go north", "go north", "go north")
+    policy = ScriptedPolicy(lambda request, index: f"Thought: {index}.\nAction: {said[index % 5]}")
+    result = await asolve(
+        blueprint=plan,
+        policy=policy,
+        environment=toy,
+        evaluator=nearness,
+        concurrency=concurrency,
+        budget=Budget(calls=5),
+    )
+    events = list(result.trace)
+    grown = [event.text.partition("Action: ")[2] for event in events if isinstance(event, Grown)]
+    valued = {grown[event.node - 1]: event for event in events if isinstance(event, Evaluated)}
+    assert {command: event.value for command, event in valued.items()} == {
+        "go north": pytest.approx(0.4),
+        "jump": pytest.approx(0.04),
+    }
+    assert {event.source for event in valued.values()} == {"function+consistency"}
+    assert valued["go north"].note == "0.30, and 0.80 of the samples say so"
+
+
 async def test_the_same_seed_and_replies_give_the_same_trace_however_states_are_reached() -> None:
     traces = []
     blueprint = blueprints.load("lats-env").with_overrides({"scheme.strategy.iterations": 30})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from tests.support.toy_world import WIN
@@ -96,6 +98,27 @@ def test_it_sees_no_secret_and_its_prints_go_nowhere(monkeypatch: pytest.MonkeyP
         assert world.reset().text == "OPENAI_API_KEY is not set"
     finally:
         world.close()
+
+
+def test_it_keeps_games_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REFLECTREE_CACHE", str(tmp_path / "games"))
+    isolated = Isolated("tests.support.toy_world:keeper")
+    assert isolated.reset().text == str(tmp_path / "games")
+    isolated.close()
+
+
+def test_it_is_heard_among_more_than_a_thousand_open_files(world: Isolated) -> None:
+    most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip("a process may not have so many files open here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, 1200), hard))
+    others = [os.open(os.devnull, os.O_RDONLY) for _ in range(1050)]
+    try:
+        assert world.reset().text == "You are in the hall."
+    finally:
+        for other in others:
+            os.close(other)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def test_worlds_bring_a_new_process_back_to_the_state() -> None:

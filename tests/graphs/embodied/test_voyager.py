@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def goal(name: str) -> str:
     return make(name)().task.question
 
 
-def expert(names: list[str], verdict: float = 1.0) -> ScriptedPolicy:
+def knowing(names: list[str], verdict: float = 1.0) -> Callable[[Request, int], str]:
     """Knows the way of each errand, and judges every episode alike."""
     ways = {goal(name): way(name) for name in names}
 
@@ -44,7 +45,12 @@ def expert(names: list[str], verdict: float = 1.0) -> ScriptedPolicy:
         done = request.prefill.count("Observation:")
         return f"Thought: step {done + 1} of the way.\nAction: {taken[min(done, len(taken) - 1)]}"
 
-    return ScriptedPolicy(say)
+    return say
+
+
+def expert(names: list[str], verdict: float = 1.0) -> ScriptedPolicy:
+    """A model that does."""
+    return ScriptedPolicy(knowing(names, verdict))
 
 
 def library(folder: Path | None = None) -> Memory:
@@ -88,6 +94,29 @@ async def test_skills_are_learnt_and_shown_to_the_errands_after_them() -> None:
     again = Voyager(HOUSE, voyager.memory, policy=policy, judge=policy)
     assert again.done == set(HOUSE)
     assert await explored(again) == []
+
+
+async def test_the_policy_may_propose_the_next_errand() -> None:
+    acts, asked = knowing(HOUSE), list[str]()
+
+    def say(request: Request, index: int) -> str:
+        shown = request.messages[-1].content
+        if "Errands left:" not in shown:
+            return acts(request, index)
+        asked.append(shown)
+        return f"Answer: {shown.partition('</context>')[0].count('. ')}"  # the last one that is listed
+
+    policy = ScriptedPolicy(say)
+    voyager = Voyager(HOUSE, library(), policy=policy, judge=policy, ending=BURNT, proposes=True)
+    trials = await explored(voyager)
+    assert sorted(trial.name for trial in trials) == sorted(HOUSE)
+    assert all(trial.skill for trial in trials)
+    assert len(asked) == len(voyager.choices) == len(HOUSE) - 1, "where one is left nobody is asked"
+    assert [choice.usage.calls for choice in voyager.choices] == [1, 1, 1]
+    assert f"- {goal(trials[0].name)}\n" in asked[1]
+    by_rule = Voyager(HOUSE, library(), policy=policy)
+    assert await by_rule.next() != trials[0].name
+    assert by_rule.choices == []
 
 
 async def test_what_the_check_rejects_is_no_skill_and_is_given_up() -> None:

@@ -45,6 +45,14 @@ def test_the_last_round_votes() -> None:
     assert list(history.live.terminals) == [5, 6]
 
 
+def test_a_round_that_a_cap_cuts_leaves_each_agent_its_last_word() -> None:
+    history, asked = play(Debate(agents=3, rounds=2, turns=4))
+    assert asked[-1] == "agent-1.2 aggregate 1,2,3"
+    assert list(history.live.terminals) == [2, 3, 4], "two have not read, and one has"
+    history, _ = play(Debate(agents=3, rounds=2, turns=2))
+    assert list(history.live.terminals) == [1, 2]
+
+
 def test_a_tie_goes_to_the_older_message() -> None:
     strategy = Debate(agents=2, rounds=2)
     history = started(strategy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from random import Random
+from typing import Literal
 
 import pytest
 from tests.support.drive import drive, started
@@ -40,6 +41,24 @@ def test_what_is_being_carried_out_is_waited_for_and_the_rest_goes_on() -> None:
     for call in strategy.ask(history.live, 1):
         history.live.begin(call)
     assert strategy.ask(history.live, 8) == [Call("enrich", (2,))]
+
+
+def test_together_a_child_is_carried_out_at_once_and_valued_when_all_samples_are_there() -> None:
+    strategy = LatsEnv(rollout=0, reflections=0, width=3, root_width=3, expand="together")
+    history = started(strategy)
+    first, second, third = strategy.ask(history.live, 8)
+    for call in (first, second, third):
+        history.live.begin(call)
+    history.tell(Grown(nodes=(0,), index=0, text="Action: a"))
+    assert strategy.ask(history.live, 8) == [Call("enrich", (1,))]
+    history.tell(Enriched(node=1, text="Action: a\nObservation: x"))
+    assert strategy.ask(history.live, 8) == []
+    history.tell(Failed(of="generate", nodes=(0,), index=1))
+    assert strategy.ask(history.live, 8) == []
+    history.tell(Grown(nodes=(0,), index=2, text="Action: a"))
+    assert strategy.ask(history.live, 8) == [Call("prune", (2,))]
+    history.tell(Pruned(nodes=(2,)))
+    assert strategy.ask(history.live, 8) == [Call("evaluate", (1,))]
 
 
 def test_a_command_that_a_sibling_gave_is_pruned_before_anything_is_carried_out() -> None:
@@ -130,7 +149,8 @@ def test_a_rollout_is_carried_out_step_by_step() -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_it_holds_to_the_rules_whatever_happens(seed: int) -> None:
-    strategy = LatsEnv(depth=3, iterations=40, rollout=seed % 3, expand="one" if seed % 4 == 0 else "all")
+    expand: Literal["one", "all", "together"] = ("one", "all", "together", "all")[seed % 4]
+    strategy = LatsEnv(depth=3, iterations=40, rollout=seed % 3, expand=expand)
     history = drive(strategy, Random(seed))
     live = history.live
     valued = [node for node in range(1, len(live)) if live.evaluations[node] and live.steps[node].status == "open"]

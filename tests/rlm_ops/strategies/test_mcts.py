@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from tests.support.event_strategies import History
 
 from reflectree.rlm_ops.calls import Call
-from reflectree.rlm_ops.events import BackedUp, Backtracked, Evaluated, Grown, Pruned
+from reflectree.rlm_ops.events import BackedUp, Backtracked, Evaluated, Failed, Grown, Pruned
 from reflectree.rlm_ops.step import Status
 from reflectree.rlm_ops.strategies import MCTS
 
@@ -155,6 +155,19 @@ def test_all_children_of_a_node_come_at_once() -> None:
     for value in (0.5, 0.9, 0.1):
         grow(history, 0, value)
     assert strategy.ask(history.live, 8) == [Call("generate", (2,), index) for index in range(3)]
+
+
+def test_together_no_child_is_valued_before_its_siblings_are_there() -> None:
+    strategy = MCTS(width=3, root_width=3, depth=4, expand="together")
+    history = begun(strategy)
+    history.tell(Grown(nodes=(0,), index=0, text="a"))
+    assert strategy.ask(history.live, 1) == [Call("generate", (0,), 1)]
+    for call in strategy.ask(history.live, 8):
+        history.begin(call)
+    history.tell(Failed(of="generate", nodes=(0,), index=1))
+    assert strategy.ask(history.live, 8) == []
+    history.tell(Grown(nodes=(0,), index=2, text="b"))
+    assert strategy.ask(history.live, 8) == [Call("evaluate", (1,)), Call("evaluate", (2,))]
 
 
 def test_an_expansion_that_lacks_slots_goes_on_before_anything_else() -> None:

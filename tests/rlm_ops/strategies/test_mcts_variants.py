@@ -25,6 +25,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "rollout-one": {"rollout": 2},
     "rollout-all": {"rollout": 2, "expand": "all"},
     "rollout-one-step": {"rollout": 1, "expand": "all"},
+    "together": {"expand": "together"},
+    "together-all": {
+        "expand": "together",
+        "rollout": 2,
+        "finish_check": True,
+        "reflections": 3,
+        "prune_below": 0.1,
+        "backtrack_below": 0.3,
+        "resample_root": 0.3,
+        "root_width": 6,
+        "own_visit": False,
+    },
     "finish": {"finish_check": True},
     "everything": {
         "expand": "all",
