@@ -59,7 +59,7 @@ class NodeArrays:
         best_terminal: The terminal whose own evaluations have the highest mean, the older one of equals.
         usage: The bill so far.
         applied: Events folded so far.
-        begun: Calls begun so far.
+        begun: Calls begun so far; of those of a process that is gone, the ones that settled.
         memo: Room for what strategies derive from the structure, by a key of their own. It may vanish at any time, so
             it may hold nothing that cannot be derived again.
     """

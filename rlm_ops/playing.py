@@ -131,7 +131,6 @@ class Play:
             return calls
         _hold(self.strategy.ask(self.live, free) == calls, "law 3: asked twice, it asks for other calls")
         resumed, lost = fold(self.events), self.flying
-        resumed.begun = self.live.begun  # chance is drawn by it, and need not be the same in a resumed run
         found = self.strategy.ask(resumed, free)
         if not lost and self.exact:
             _hold(found == calls, f"law 1: of the same trace, folded anew, it asks for {found} instead of {calls}")

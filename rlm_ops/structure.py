@@ -17,7 +17,7 @@ from typing import Any
 
 from reflectree.rlm_ops.arrays import ROOT
 from reflectree.rlm_ops.backup import BackupRule, Node, backup_rule
-from reflectree.rlm_ops.calls import GROWING
+from reflectree.rlm_ops.calls import GROWING, PURE
 from reflectree.rlm_ops.errors import TraceError
 from reflectree.rlm_ops.events import (
     Answered,
@@ -74,7 +74,8 @@ class ReasoningStructure(InFlight):
         if settled & bit:
             raise TraceError(f"{op} on {nodes}, index {index}, settled twice")
         self._settled[key] = settled | bit
-        self._land(op, nodes, index)
+        if not self._land(op, nodes, index) and op not in PURE:
+            self.begun += 1  # begun in a process that is gone: whoever replays draws as it would have
         if usage is not NO_USAGE:
             self.usage = self.usage + usage
 

@@ -195,3 +195,21 @@ def test_structures_are_compared_by_what_they_hold() -> None:
     assert ReasoningStructure() != 5
     with pytest.raises(TypeError, match="unhashable"):
         hash(ReasoningStructure())
+
+
+def test_a_structure_folded_anew_draws_what_the_one_that_lived_would_draw() -> None:
+    """A process that is killed with nothing settled since the last draw draws the same again in the next one."""
+    history = History.__new__(History)
+    history.live, history.events, history.flying = ReasoningStructure(), [], []
+    history.tell(Began(question="q", width=4, root_width=4, depth=4, seed=7))
+    for index in range(3):
+        call = Call("generate", (0,), index)
+        history.live.begin(call)
+        if index == 1:
+            history.tell(Failed(of="generate", nodes=(0,), index=index, reason="no reply"))
+        else:
+            history.tell(Grown(nodes=(0,), index=index, text=f"step {index}"))
+        assert fold(history.events).rng("a choice").random() == history.live.rng("a choice").random()
+    first = history.live.rng("a choice").random()
+    history.live.begin(Call("generate", (0,), 3))
+    assert history.live.rng("a choice").random() != first, "what has begun since is part of the history"
