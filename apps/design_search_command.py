@@ -133,6 +133,7 @@ def design_search(
             on_event=show.on_event,
             on_begin=show.search_begins,
             on_example=show.on_example,
+            on_lost=show.on_lost,
         )
     if as_json:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False))

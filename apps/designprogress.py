@@ -19,8 +19,8 @@ from reflectree.rlm_ops.structure import ReasoningStructure
 
 if TYPE_CHECKING:
     from reflectree.graphs.design_search.cache import Made
+    from reflectree.graphs.design_search.planning import Plan
     from reflectree.graphs.design_search.preflight import Preflight
-    from reflectree.graphs.design_search.run import Plan
 
 
 class DesignProgress(Progress):
@@ -49,6 +49,10 @@ class DesignProgress(Progress):
     def on_example(self, made: Made) -> None:
         """A design was run on an example."""
         self._examples += 1
+
+    def on_lost(self, said: str) -> None:
+        """A run was lost with its Ray worker."""
+        self._say(said)
 
     @override
     def on_event(self, event: Event, structure: ReasoningStructure) -> None:

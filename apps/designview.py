@@ -76,6 +76,11 @@ def lines(report: SearchReport) -> Iterator[str]:
     if report.untested:
         yield f"not tested: {one_line(report.untested)}"
     yield f"search {short(report.search.tokens)} tokens, test {short(report.final.tokens)} tokens"
+    if report.lost_runs:
+        yield (
+            f"{many(report.lost_runs, 'run')} lost with Ray workers, counted as paid in full: "
+            f"{report.lost.calls:,} calls, {short(report.lost.tokens)} tokens"
+        )
     if report.verdict == "gain":
         tasks = report.break_even
         yield "break-even: " + (

@@ -26,6 +26,7 @@ from reflectree.graphs.run import saved_trace
 from reflectree.graphs.tasksets import load_taskset
 from reflectree.models.base import PolicyModel, Reply, Request
 from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.events import Failed, Grown
 
 LEVELS: dict[families.Kind, tuple[str, dict[str, Any]]] = {
@@ -171,7 +172,10 @@ def saved_calls(folder: Path) -> int:
         threads = [row[0] for row in file.execute("SELECT DISTINCT thread_id FROM checkpoints")]
     calls = int(sum(made.values()))
     for thread in threads:
-        trace = saved_trace(thread, saved)
+        try:
+            trace = saved_trace(thread, saved)
+        except BadInput:
+            continue  # the kill came before anything of it was saved
         if thread == RUN:
             proposals = [event for event in trace.events if isinstance(event, Grown | Failed)]
             calls += sum(one.usage.calls for one in proposals if not (isinstance(one, Failed) and one.of == "evaluate"))

@@ -48,6 +48,7 @@ class Made:
         usage: What it cost.
         owner: The evaluation that paid for it.
         seconds: How long it took.
+        spilt: What its owner paid for it besides, to no end: runs that were lost or cut short.
     """
 
     score: float
@@ -56,6 +57,7 @@ class Made:
     usage: Usage = NO_USAGE
     owner: str = ""
     seconds: float = 0.0
+    spilt: Usage = NO_USAGE
 
 
 class Cache:
@@ -77,7 +79,10 @@ class Cache:
                 "answer TEXT, stop TEXT, usage TEXT, owner TEXT, seconds REAL, "
                 "PRIMARY KEY (design, example, bench, seed));"
                 "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, content TEXT);"
+                "CREATE TABLE IF NOT EXISTS spilt (design TEXT, example TEXT, bench TEXT, seed INTEGER, owner TEXT, "
+                "usage TEXT, lost INTEGER);"
             )
+            self._spilt = self._read_spilt()
         except sqlite3.Error as error:
             raise BadInput(f"cannot use {path} for the outcomes of designs ({error}): choose another folder") from error
         version = self.note("version", VERSION)
@@ -98,6 +103,35 @@ class Cache:
         usage = json.dumps(made.usage.to_row())
         row = (*key, made.score, made.answer, made.stop, usage, made.owner, made.seconds)
         self._db.execute("INSERT OR IGNORE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def spill(self, key: Key, owner: str, usage: Usage, *, lost: bool = False) -> None:
+        """Keep what was paid for a run that came to no outcome.
+
+        Args:
+            key: What was run.
+            owner: The evaluation that paid.
+            usage: What it paid, or the most that it can have paid.
+            lost: Whether the run was lost with its worker.
+        """
+        row = (*key, owner, json.dumps(usage.to_row()), int(lost))
+        self._db.execute("INSERT INTO spilt VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        self._spilt[key, owner] = self.spilt(key, owner) + usage
+
+    def spilt(self, key: Key, owner: str) -> Usage:
+        """What an evaluation has paid for a key to no end."""
+        return self._spilt.get((key, owner), NO_USAGE)
+
+    def lost(self) -> tuple[int, Usage]:
+        """How many runs were lost with their workers, and the most that they can have cost."""
+        rows = self._db.execute("SELECT usage FROM spilt WHERE lost").fetchall()
+        return len(rows), sum((Usage(*json.loads(row[0])) for row in rows), NO_USAGE)
+
+    def _read_spilt(self) -> dict[tuple[Key, str], Usage]:
+        found: dict[tuple[Key, str], Usage] = {}
+        for row in self._db.execute("SELECT design, example, bench, seed, owner, usage FROM spilt"):
+            place = Key(*row[:4]), row[4]
+            found[place] = found.get(place, NO_USAGE) + Usage(*json.loads(row[5]))
+        return found
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT COUNT(*) FROM made").fetchone()[0])

@@ -18,7 +18,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from typing_extensions import override
@@ -28,8 +28,10 @@ from reflectree.agents.evaluator import EvaluatorAgent
 from reflectree.agents.evaluators.base import Evaluator, Score, ScoreError, Waiting
 from reflectree.graphs.design_search.cache import Made
 from reflectree.graphs.design_search.designs import BadDesign
-from reflectree.graphs.design_search.examples import Examples, Unsettled
+from reflectree.graphs.design_search.examples import Examples
 from reflectree.graphs.design_search.feedback import feedback, tally
+from reflectree.graphs.design_search.reserve import Reserve
+from reflectree.graphs.design_search.settling import Unsettled
 from reflectree.graphs.design_search.splits import Splits
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Ledger
@@ -79,6 +81,7 @@ class DesignEvaluator(Waiting):
         how: The part that is evaluated where the call does not say.
         told: Training examples on which a design is run as well when it is measured, for the failures that its
             feedback tells; others for each node.
+        reserve: What is kept of the budget for the test, looked after whenever a design is to be run.
     """
 
     splits: Splits
@@ -88,6 +91,7 @@ class DesignEvaluator(Waiting):
     how: str = ""
     source: str = "design"
     told: int = 0
+    reserve: Reserve | None = None
     _parts: dict[str, DesignEvaluator] = field(default_factory=dict, repr=False)
 
     def of(self, how: str) -> DesignEvaluator:
@@ -96,7 +100,7 @@ class DesignEvaluator(Waiting):
             return self
         if how not in self._parts:
             self.part(how)
-            self._parts[how] = DesignEvaluator(self.splits, self.examples, self.minibatch, True, how, self.source)
+            self._parts[how] = replace(self, aside=True, how=how, told=0, _parts={})
         return self._parts[how]
 
     def part(self, how: str) -> tuple[Task, ...]:
@@ -126,6 +130,8 @@ class DesignEvaluator(Waiting):
             design = Blueprint.parse(_data(path.answer), origin="design")
         except BadInput as error:
             raise ScoreError(f"this node holds no design: {error}") from error
+        if self.reserve is not None:
+            self.reserve.review(run.structure, run.ledger)
         part = call.how or self.how
         tasks = self.part(part)
         owner = f"{call.op}-{'-'.join(map(str, call.nodes))}-{call.index}"
@@ -175,6 +181,7 @@ class DesignEvaluator(Waiting):
             running = [group.create_task(one(task)) for task in tasks]
         outcomes = [task.result() for task in running]
         usage = sum((outcome.usage for outcome in outcomes if outcome is not None), NO_USAGE)
+        usage = sum((outcome.spilt for outcome in outcomes if isinstance(outcome, Made)), usage)
         if halted:
             raise self._failure(halted, outcomes, usage)
         return Evaluation(tuple(outcome for outcome in outcomes if isinstance(outcome, Made)), usage)

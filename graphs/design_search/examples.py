@@ -1,7 +1,7 @@
 """One design on one example: a nested run on the search's account, judged after its end, and kept.
 
-The verifier is asked once the run is over; one that knows the right answer is never given to the run. An example that
-came to nothing for want of budget, model or verifier is `Unsettled`: that is no wrong answer.
+The verifier is asked once the run is over; one that knows the right answer is never given to the run. Where the budget
+runs low, runs wait for each other; one that came to nothing is `Unsettled`, and what it paid stays on the bill.
 """
 
 from __future__ import annotations
@@ -17,39 +17,23 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from reflectree.agents.evaluators.base import ScoreError, checked
-from reflectree.agents.evaluators.verifying import runs_tests
 from reflectree.graphs.carry import carry_on
 from reflectree.graphs.design_search.cache import Cache, Key, Made
+from reflectree.graphs.design_search.room import Meter, Room
+from reflectree.graphs.design_search.settling import Unsettled, judged, problem_with
 from reflectree.graphs.design_search.slots import Slots
 from reflectree.graphs.design_search.splits import example_id
 from reflectree.graphs.preparing import prepare
-from reflectree.graphs.result import Result
 from reflectree.graphs.setup import Setup
 from reflectree.models.calling import Retries
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget, Ledger
-from reflectree.rlm_ops.errors import BudgetRefused, ModelError, VerifierError
+from reflectree.rlm_ops.errors import BudgetRefused, ModelError
 from reflectree.rlm_ops.task import Task, Verifier
-from reflectree.rlm_ops.usage import Usage
+from reflectree.rlm_ops.usage import NO_USAGE
 
 EXAMPLE = Budget(calls=64)
 """What one example may cost where nothing else is said: designs that search until a cap need one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unsettled:
-    """An example that came to nothing, and why; it is tried again when its evaluation is.
-
-    Attributes:
-        cap: The cap of the search's budget that refused it, where one did.
-        error: The model's error, where it is one that every other call would meet, too.
-    """
-
-    reason: str
-    usage: Usage
-    cap: str = ""
-    error: ModelError | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +106,7 @@ class Examples:
         saver: Where runs of more than one sample are checkpointed, so that a killed one goes on.
         paid: Examples that were run now, and `found` those that were known.
         on_example: Told of each outcome that was run now.
+        room: What the runs under way may hold of a budget together.
     """
 
     bench: Bench
@@ -130,8 +115,9 @@ class Examples:
     paid: int = 0
     found: int = 0
     on_example: Callable[[Made], None] | None = None
+    room: Room = field(default_factory=Room)
     _locks: dict[Key, asyncio.Lock] = field(default_factory=dict)
-    _here: set[Key] = field(default_factory=set)
+    _met: set[tuple[Key, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.bench.width)
@@ -141,6 +127,10 @@ class Examples:
         """The key of an outcome."""
         name = example_id(task)
         return Key(design.digest, name, self._bench, self.bench.seed_of(name))
+
+    def bound(self, cap: str) -> float:
+        """What a cap has to have left beside what runs cost, so that a call is not refused: the most that one held."""
+        return {"tokens": self.room.tokens, "usd": self.room.usd}.get(cap, 0)
 
     async def run(self, design: Blueprint, task: Task, account: Ledger, owner: str) -> Made | Unsettled:
         """What a design makes of an example.
@@ -154,96 +144,88 @@ class Examples:
         """
         key = self.key(design, task)
         async with self._locks.setdefault(key, asyncio.Lock()):
+            self._take_over(key, owner, account)
             known = self.cache.get(key)
             if known is not None:
                 self.found += 1
-                if known.owner != owner:
-                    return replace(known, usage=Usage())
-                if key not in self._here:  # paid by this very evaluation in a process that was killed
-                    self._here.add(key)
-                    account.take_over(known.usage)
-                return known
-            async with self.slots.take(self.bench.slots_of(design)):
-                made = await self._run(design, task, key, account, owner)
-            if isinstance(made, Made):
-                self.paid += 1
-                self._here.add(key)
-                self.cache.put(key, made)
-                if self.on_example is not None:
-                    self.on_example(made)
-            return made
+                return self._of(known, key, owner)
+            made = await self._within(design, task, key, account, owner)
+            if isinstance(made, Unsettled):
+                if made.saved:
+                    return replace(made, usage=made.usage + self.cache.spilt(key, owner))
+                if made.usage:
+                    self.cache.spill(key, owner, made.usage)
+                return replace(made, usage=self.cache.spilt(key, owner))
+            self.paid += 1
+            self.cache.put(key, made)
+            await self._forget(design, key, owner)
+            if self.on_example is not None:
+                self.on_example(made)
+            return self._of(made, key, owner)
+
+    def _of(self, made: Made, key: Key, owner: str) -> Made:
+        """An outcome as it is on the bill of an evaluation."""
+        own = made.usage if made.owner == owner else NO_USAGE
+        return replace(made, usage=own, spilt=self.cache.spilt(key, owner))
+
+    def _take_over(self, key: Key, owner: str, account: Ledger) -> None:
+        """Put on the account what this very evaluation paid for an example in a process that is gone."""
+        if (key, owner) in self._met:
+            return
+        self._met.add((key, owner))
+        known, spilt = self.cache.get(key), self.cache.spilt(key, owner)
+        if known is not None and known.owner == owner:
+            account.take_over(known.usage)
+        if spilt:
+            account.take_over(spilt)
+
+    async def _within(self, design: Blueprint, task: Task, key: Key, account: Ledger, owner: str) -> Made | Unsettled:
+        """Run it once there is room; where a cap refuses it beside others, once more alone."""
+        calls = self.bench.slots_of(design)
+        async with self.slots.take(calls), self.room.take(account, calls):
+            made = await self._run(design, task, key, account, owner)
+        if isinstance(made, Made) or not made.cap or made.usage:
+            return made  # a refused run that has paid something has ended: what it did is not to be paid again
+        async with self.slots.take(self.slots.total):
+            return await self._run(design, task, key, account, owner)
 
     async def _run(self, design: Blueprint, task: Task, key: Key, account: Ledger, owner: str) -> Made | Unsettled:
         """Run it now."""
-        meter = Ledger(Budget(), parent=account)
+        meter = Meter(account)
         started = time.perf_counter()
-        name = f"{owner}/{key.design}/{key.example}"
-        saver = None if design.scheme.strategy.name == "cot" else self.saver
+        saver = self._saver(design)
         bare = replace(task, verifier=None)
         try:
             setup = self.bench.setup(design, task.verifier, key.seed)
-            work = carry_on(setup, bare, saver, name, parent=meter)
+            work = carry_on(setup, bare, saver, _thread(key, owner), parent=meter)
             # in a context of its own: LangGraph would otherwise take it for a part of the superstep that started it
             result = await asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         except BudgetRefused as error:
-            return Unsettled(str(error), meter.spent, cap=error.cap)
+            return Unsettled(str(error), meter.spent, cap=error.cap, saved=saver is not None)
         except ModelError as error:
-            return Unsettled(str(error), meter.spent, error=error)
-        problem = _problem(result, self.bench.budget, account, meter)
-        if problem is not None:
-            return problem
-        score = await _judged(task, result.answer)
-        if isinstance(score, str):
-            return Unsettled(score, meter.spent)
-        if saver is not None:
-            await saver.adelete_thread(name)
+            return Unsettled(str(error), meter.spent, error=error, saved=saver is not None)
+        finally:
+            self.room.learn(meter)
+        found = problem_with(result, self.bench.budget, account, meter) or await judged(task, result.answer)
+        if isinstance(found, str):
+            found = Unsettled(found, meter.spent)
+        if isinstance(found, Unsettled):
+            await self._forget(design, key, owner)  # the run has ended as it has: tried again, it begins anew
+            return found
         seconds = round(time.perf_counter() - started, 3)
-        return Made(score, result.answer, result.stop_reason, result.usage, owner, seconds)
+        return Made(found, result.answer, result.stop_reason, result.usage, owner, seconds)
+
+    def _saver(self, design: Blueprint) -> BaseCheckpointSaver[Any] | None:
+        """Where a run of a design is checkpointed: one sample is not worth it."""
+        return None if design.scheme.strategy.name == "cot" else self.saver
+
+    async def _forget(self, design: Blueprint, key: Key, owner: str) -> None:
+        """Delete the checkpoint of a run that has ended."""
+        saver = self._saver(design)
+        if saver is not None:
+            await saver.adelete_thread(_thread(key, owner))
 
 
-def _problem(result: Result, own: Budget, account: Ledger, meter: Ledger) -> Unsettled | None:
-    """Why a run that has ended says nothing about its design: the search's budget or a model's fault cut it short."""
-    reason = result.stop_reason
-    if reason.startswith("model:"):
-        return Unsettled(f"the model failed ({reason[6:]})", meter.spent)
-    if reason.startswith("budget:"):
-        cap = reason[7:]
-        if _search_is_short(cap, own, account, meter):
-            return Unsettled(f"the search's budget of {cap} did not reach", meter.spent, cap=cap)
-    if result.answer is None and not result.nodes:
-        return Unsettled("no reply could be used", meter.spent)
-    return None
-
-
-def _search_is_short(cap: str, own: Budget, account: Ledger, meter: Ledger) -> bool:
-    """Whether it was the search's cap that ended a run, and not the example's own."""
-    limit: float | None = getattr(own, cap)
-    if limit is None:
-        return True
-    left = _left(account, cap)
-    used = meter.elapsed if cap == "seconds" else float(getattr(meter.spent, cap) or 0)
-    return left is not None and left < limit - used
-
-
-def _left(account: Ledger, cap: str) -> float | None:
-    """What an account has left; `None` without a cap."""
-    if cap == "seconds":
-        return account.seconds_left
-    limit: float | None = getattr(account.budget, cap)
-    return None if limit is None else limit - float(getattr(account.spent, cap) or 0)
-
-
-async def _judged(task: Task, answer: str | None) -> float | str:
-    """The score of an answer, or why there is none. No answer at the end of a whole run is worth nothing."""
-    verifier = task.verifier
-    assert verifier is not None  # splits saw to it
-    if answer is None:
-        return 0.0
-    try:
-        if runs_tests(verifier):
-            return checked(await asyncio.to_thread(verifier.score, answer))
-        return checked(verifier.score(answer))
-    except (VerifierError, ScoreError) as error:
-        return f"the verifier could not judge ({error})"
-    except Exception as error:  # the boundary to a user's verifier
-        return f"the verifier could not judge ({type(error).__name__}: {error})"
+def _thread(key: Key, owner: str) -> str:
+    """The name of a run in its checkpoint."""
+    return f"{owner}/{key.design}/{key.example}"

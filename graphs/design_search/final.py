@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from reflectree.agents.evaluators.base import ScoreError
 from reflectree.graphs.design_search.acceptance import LEVEL, Rule
 from reflectree.graphs.design_search.cache import FINAL
-from reflectree.graphs.design_search.checking import samples_of
 from reflectree.graphs.design_search.designs import BadDesign
+from reflectree.graphs.design_search.equal_cost import bill_of_test, rival
 from reflectree.graphs.design_search.evaluator import DesignEvaluator, Evaluation
 from reflectree.graphs.design_search.lineage import Ancestry, chosen, design_at, failures, lineage
-from reflectree.graphs.design_search.preflight import OWNER, Preflight
+from reflectree.graphs.design_search.preflight import FINAL_SHARE, OWNER, Preflight, rest
 from reflectree.graphs.design_search.report import SearchReport, Tested
 from reflectree.graphs.result import Result
 from reflectree.rlm_ops.blueprint import Blueprint
@@ -28,8 +28,8 @@ from reflectree.rlm_ops.structure import ReasoningStructure, fold
 from reflectree.rlm_ops.task import Task
 from reflectree.rlm_ops.usage import Usage
 
-MOST_SAMPLES = 64
-"""Samples of the seed at equal cost."""
+MARGIN = 1.1
+"""So many times what a test is expected to cost is asked for where a budget did not pay it."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,11 @@ async def finish(
     best = chosen(found, end.seed.digest, end.rule, end.level)
     winner = _design(structure, best, end.seed)
     search = result.usage + before.usage
-    account = Ledger(_rest(budget, search))
+    account = Ledger(_for_test(budget, search))
     tested, bill, untested = await _tested(end, winner, best, account)
+    if untested and any(cap is not None for cap in astuple(budget)):
+        untested = f"{untested}; {_advice(end, winner.digest, budget, search)}"
+    lost_runs, lost = cache.lost()
     return SearchReport(
         settings=dict(settings),
         preflight=before,
@@ -80,30 +83,9 @@ async def finish(
         tested=tuple(tested),
         validation=len(end.evaluator.splits.validation),
         untested=untested,
+        lost_runs=lost_runs,
+        lost=lost,
     )
-
-
-def at_equal_cost(seed: Blueprint, usage: Usage, examples: int, tokens: float, together: int) -> Blueprint:
-    """The seed as self-consistency that costs as many tokens a task, or as few less as can be.
-
-    One request gives several samples, and its prompt is paid once.
-
-    Args:
-        seed: The seed design.
-        usage: What it cost on some examples.
-        examples: How many they were.
-        tokens: The tokens to spend on a task.
-        together: Samples that one request gives at most.
-    """
-    prompt = usage.prompt_tokens / max(1, usage.calls)
-    sample = usage.completion_tokens / max(1, usage.calls, examples * samples_of(seed))
-    n = 1
-    while n < MOST_SAMPLES and prompt * math.ceil((n + 1) / together) + sample * (n + 1) <= tokens:
-        n += 1
-    if n == 1 and seed.scheme.strategy.name == "cot":
-        return seed  # one sample is what it takes already: not to be paid again under another name
-    scheme = {"structure": "tree", "granularity": "solution", "strategy": {"name": "self-consistency", "n": n}}
-    return seed.with_overrides({"name": f"{seed.name}-at-equal-cost", "scheme": scheme, "selection": "majority"})
 
 
 def _design(structure: ReasoningStructure, best: Ancestry, seed: Blueprint) -> Blueprint:
@@ -115,10 +97,7 @@ async def _tested(end: Finish, winner: Blueprint, best: Ancestry, account: Ledge
     """The final designs on the test part, the bill, and why there are none, where the budget did not pay them."""
     designs = {"seed": end.seed}
     if winner.digest != end.seed.digest:
-        examples = end.evaluator.examples
-        count, usage = examples.cache.cost(end.seed.digest, examples.bench.name)
-        together = min(examples.bench.width, examples.bench.models["policy"].capabilities.max_n)
-        same = at_equal_cost(end.seed, usage, count, best.tokens or 0.0, together)
+        same = rival(end.evaluator.examples, end.seed, best.tokens or 0.0)
         designs |= {"winner": winner, "seed at equal cost": same}
     digests = sorted({design.digest for design in designs.values()})
     kept = end.evaluator.examples.cache.note(FINAL, digests)
@@ -151,14 +130,22 @@ def _figures(
     return Tested.of(name, design.digest, done.scores, whole)
 
 
-def _rest(budget: Budget, spent: Usage) -> Budget:
-    """What a budget still allows; seconds are counted anew."""
-    return Budget(
-        calls=None if budget.calls is None else max(0, budget.calls - spent.calls),
-        tokens=None if budget.tokens is None else max(0, budget.tokens - spent.tokens),
-        usd=None if budget.usd is None else max(0.0, budget.usd - (spent.usd or 0.0)),
-        seconds=None if budget.seconds is None else budget.seconds / 3,
-    )
+def _for_test(budget: Budget, spent: Usage) -> Budget:
+    """What is left for the test; seconds are counted anew."""
+    return replace(rest(budget, spent), seconds=None if budget.seconds is None else budget.seconds * FINAL_SHARE)
 
 
-__all__ = ["FINAL", "OWNER", "Finish", "at_equal_cost", "finish"]
+def _advice(end: Finish, winner: str, budget: Budget, search: Usage) -> str:
+    """Which budget would have paid for the test, of those that were given."""
+    examples = end.evaluator.examples
+    bill = bill_of_test(examples, end.seed, winner, len(end.evaluator.splits.test))
+    wanted = []
+    for cap, word in (("calls", "calls"), ("tokens", "tokens"), ("usd", "dollars")):
+        if getattr(budget, cap) is not None:
+            whole = (getattr(search, cap) or 0) + (getattr(bill, cap) + examples.bound(cap)) * MARGIN
+            wanted.append(f"{whole:.2g} {word}" if cap == "usd" else f"{math.ceil(whole)} {word}")
+    said = f"search and test take about {' and '.join(wanted)} together" if wanted else "there was no time left for it"
+    return f"{said}: with a larger budget, a search that has a folder goes on with its test"
+
+
+__all__ = ["FINAL", "OWNER", "Finish", "finish"]

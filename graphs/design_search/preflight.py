@@ -83,65 +83,82 @@ async def preflight(
     tasks = evaluator.splits.train[:PROBED]
     done = await _measured(evaluator, seed, tasks, budget)
     usage = sum((made.usage for made in done.made), Usage())
-    tokens, calls = usage.tokens / len(tasks), usage.calls / len(tasks)
+    tokens, calls, usd = usage.tokens / len(tasks), usage.calls / len(tasks), (usage.usd or 0.0) / len(tasks)
     count = validation + evaluator.told
-    one = Usage(math.ceil(calls * count), 0, math.ceil(tokens * count), 0, _times(usage.usd, count, tasks))
-    final = _times(usage.usd, FINAL_TIMES * test, tasks)
-    kept = Usage(math.ceil(FINAL_TIMES * calls * test), 0, math.ceil(FINAL_TIMES * tokens * test), 0, final)
-    search = _less(budget, usage, kept)
-    allowed = _allowed(search, one)
+    one = Budget(math.ceil(calls * count), math.ceil(tokens * count), usd * count)
+    spare = Budget(0, int(evaluator.examples.bound("tokens")), evaluator.examples.bound("usd"))
+    final = FINAL_TIMES * test
+    kept = Budget(math.ceil(calls * final), math.ceil(tokens * final), usd * final)
+    search = _less(rest(budget, done.usage), kept, spare)
+    allowed = _allowed(search, one, spare)
     if allowed == 0:
-        raise BadInput(
-            f"the budget cannot pay one evaluation of the seed design: that takes about {one.tokens} tokens in "
-            f"{one.calls} calls on {count} examples, and a third of the budget may be kept for the "
-            f"test; give at least {math.ceil(1.5 * one.tokens) + usage.tokens} tokens, or fewer tasks"
-        )
-    return Preflight(len(tasks), usage, tokens, calls, one.tokens, one.calls, allowed, search)
+        raise BadInput(_refusal(budget, one, spare, done.usage, count))
+    return Preflight(len(tasks), done.usage, tokens, calls, one.tokens or 0, one.calls or 0, allowed, search)
+
+
+def rest(budget: Budget, spent: Usage) -> Budget:
+    """What a budget still allows; seconds are left as they are."""
+    return Budget(
+        calls=None if budget.calls is None else max(0, budget.calls - spent.calls),
+        tokens=None if budget.tokens is None else max(0, budget.tokens - spent.tokens),
+        usd=None if budget.usd is None else max(0.0, budget.usd - (spent.usd or 0.0)),
+        seconds=budget.seconds,
+    )
 
 
 async def _measured(evaluator: DesignEvaluator, seed: Blueprint, tasks: Sequence[Task], budget: Budget) -> Evaluation:
     try:
         return await evaluator.evaluate(seed, tasks, Ledger(budget), OWNER)
     except BudgetRefused as error:
-        raise BadInput(_too_small(error.cap, "one example")) from error
+        raise BadInput(_too_small(evaluator, error.cap, "one example")) from error
     except ScoreError as error:
         if isinstance(error.__cause__, ModelError):
             raise error.__cause__ from error
         if isinstance(error.__cause__, BudgetRefused):
-            raise BadInput(_too_small(error.__cause__.cap, f"{len(tasks)} examples")) from error
+            raise BadInput(_too_small(evaluator, error.__cause__.cap, f"{len(tasks)} examples")) from error
         raise BadInput(f"the seed design cannot be measured: {error}") from error
 
 
-def _too_small(cap: str, what: str) -> str:
-    return f"the budget's cap on {cap} does not pay {what} of the seed design: give more"
+def _too_small(evaluator: DesignEvaluator, cap: str, what: str) -> str:
+    held = evaluator.examples.bound(cap)
+    why = f", and a call holds up to {held:.4g} {cap} until it is answered" if held else ""
+    return f"the budget's cap on {cap} does not pay {what} of the seed design{why}: give more"
 
 
-def _times(usd: float | None, examples: int, tasks: Sequence[Task]) -> float | None:
-    return None if usd is None else usd / len(tasks) * examples
-
-
-def _less(budget: Budget, spent: Usage, kept: Usage) -> Budget:
-    """The caps without what was spent, and without what is kept for the end, at most a share of each."""
-
-    def cap(whole: float | None, gone: float | None, wanted: float | None) -> float | None:
-        if whole is None:
-            return None
-        left = max(0.0, whole - (gone or 0.0))
-        return left - min(left * FINAL_SHARE, left * FINAL_SHARE if wanted is None else wanted)
-
-    calls, tokens = cap(budget.calls, spent.calls, kept.calls), cap(budget.tokens, spent.tokens, kept.tokens)
-    return Budget(
-        calls=None if calls is None else int(calls),
-        tokens=None if tokens is None else int(tokens),
-        usd=cap(budget.usd, spent.usd, kept.usd),
-        seconds=None if budget.seconds is None else budget.seconds * (1 - FINAL_SHARE),
+def _refusal(budget: Budget, one: Budget, spare: Budget, spent: Usage, count: int) -> str:
+    wanted = []
+    for cap, word in (("tokens", "tokens"), ("calls", "calls"), ("usd", "dollars")):
+        if getattr(budget, cap) is not None:
+            least = (getattr(one, cap) + getattr(spare, cap)) * 1.5 + (getattr(spent, cap) or 0)
+            wanted.append(f"{least:.2g} {word}" if cap == "usd" else f"{math.ceil(least)} {word}")
+    return (
+        f"the budget cannot pay one evaluation of the seed design: that takes about {one.tokens} tokens in {one.calls} "
+        f"calls on {count} examples, a call holds up to {spare.tokens} tokens until it is answered, and a third of the "
+        f"budget may be kept for the test; give at least {' and '.join(wanted)}, or fewer tasks"
     )
 
 
-def _allowed(search: Budget, one: Usage) -> int | None:
+def _less(left: Budget, kept: Budget, spare: Budget) -> Budget:
+    """The caps without what is kept for the end, at most a share of each."""
+
+    def cap(name: str) -> float | None:
+        whole = getattr(left, name)
+        return None if whole is None else whole - min(whole * FINAL_SHARE, getattr(kept, name) + getattr(spare, name))
+
+    calls, tokens = cap("calls"), cap("tokens")
+    return Budget(
+        calls=None if calls is None else int(calls),
+        tokens=None if tokens is None else int(tokens),
+        usd=cap("usd"),
+        seconds=None if left.seconds is None else left.seconds * (1 - FINAL_SHARE),
+    )
+
+
+def _allowed(search: Budget, one: Budget, spare: Budget) -> int | None:
+    """Evaluations that the caps of a search allow."""
     counts = [
-        int(cap // cost)
-        for cap, cost in ((search.calls, one.calls), (search.tokens, one.tokens), (search.usd, one.usd))
-        if cap is not None and cost
+        max(0, int((getattr(search, cap) - getattr(spare, cap)) // getattr(one, cap)))
+        for cap in ("calls", "tokens", "usd")
+        if getattr(search, cap) is not None and getattr(one, cap)
     ]
     return min(counts, default=None)

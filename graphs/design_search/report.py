@@ -17,7 +17,7 @@ from reflectree.graphs.design_search.lineage import Ancestry
 from reflectree.graphs.design_search.preflight import Preflight
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.statistics import Interval, paired_bootstrap, wilson_interval
-from reflectree.rlm_ops.usage import Usage
+from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 Verdict = Literal["gain", "no gain", "loss", "seed kept", "not tested"]
 
@@ -64,6 +64,8 @@ class SearchReport:
         tested: The seed, the winner, and the seed at the winner's cost, on the test part; empty where the budget did
             not pay that, and `untested` says so.
         validation: Examples by which designs were chosen.
+        lost_runs: Runs of designs that were lost with their Ray workers, and `lost` the most that they can have cost,
+            which is on the bills.
     """
 
     settings: Mapping[str, Any]
@@ -78,6 +80,8 @@ class SearchReport:
     tested: tuple[Tested, ...]
     validation: int
     untested: str = ""
+    lost_runs: int = 0
+    lost: Usage = NO_USAGE
 
     def on_test(self, name: str) -> Tested | None:
         """A design's figures on the test part."""
@@ -129,6 +133,7 @@ class SearchReport:
             "preflight": self.preflight.to_json(),
             "tested": [asdict(one) for one in self.tested],
             "untested": self.untested,
+            "lost": {"runs": self.lost_runs, "usage": asdict(self.lost)},
             "designs": [one.to_json() for one in self.designs],
             "failures": dict(self.failures),
         }

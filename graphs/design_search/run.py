@@ -7,41 +7,37 @@ folder, and the same call goes on where an earlier one stopped.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from reflectree.graphs import blueprints
 from reflectree.graphs.bridge import run_sync
 from reflectree.graphs.checkpoint import open_saver, run_lock
 from reflectree.graphs.design_search.acceptance import LEVEL, Rule
 from reflectree.graphs.design_search.cache import Cache, Made
 from reflectree.graphs.design_search.checking import Limits
-from reflectree.graphs.design_search.designs import BadDesign
 from reflectree.graphs.design_search.evaluator import TOLD, DesignEvaluator, DesignEvaluatorAgent
 from reflectree.graphs.design_search.examples import EXAMPLE, Bench, Examples
 from reflectree.graphs.design_search.final import Finish, finish
-from reflectree.graphs.design_search.methods import DEFAULT, Method
-from reflectree.graphs.design_search.methods import method as method_named
+from reflectree.graphs.design_search.methods import Method
 from reflectree.graphs.design_search.parameters import Level
-from reflectree.graphs.design_search.preflight import Preflight, preflight
+from reflectree.graphs.design_search.planning import Plan, planned
+from reflectree.graphs.design_search.preflight import Preflight, preflight, rest
 from reflectree.graphs.design_search.proposals import PROPOSER, Context
 from reflectree.graphs.design_search.report import SearchReport
-from reflectree.graphs.design_search.space import Space
-from reflectree.graphs.design_search.splits import Splits, example_id
+from reflectree.graphs.design_search.reserve import Reserve
+from reflectree.graphs.design_search.splits import Splits
 from reflectree.graphs.design_search.spread import WORKERS, Cluster, SpreadExamples, build
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.models.calling import Retries
 from reflectree.models.resolve import policy as resolve_policy
-from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Task
@@ -51,50 +47,6 @@ RUN = "search"
 OnExample: TypeAlias = Callable[[Made], None]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a search is made of, validated before anything is paid.
-
-    Attributes:
-        space: Which designs are allowed.
-        method: How they are searched, and `blueprint` with which numbers.
-        splits: The tasks.
-        bench: What designs are run with.
-        proposes: Whether a model proposes.
-        minibatch: Examples a minibatch.
-        rule: How sure one is that a design is better than the seed, and `level` how sure one has to be.
-        cluster: Where designs are run, if not in this process.
-    """
-
-    space: Space
-    method: Method
-    blueprint: Blueprint
-    splits: Splits
-    bench: Bench
-    proposes: bool
-    about: str = ""
-    minibatch: int = 8
-    rule: Rule = "bootstrap"
-    level: float = LEVEL
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    cluster: Cluster | None = None
-
-    def header(self) -> dict[str, Any]:
-        """What a folder's outcomes and trace belong to."""
-        names = sorted(example_id(task) for part in (self.splits.train, self.splits.validation) for task in part)
-        return {
-            "seed_design": self.space.seed.digest,
-            "level": self.space.level,
-            "method": self.method.name,
-            "method_digest": self.blueprint.digest,
-            "tasks": hashlib.sha256("\n".join(names).encode()).hexdigest()[:16],
-            "models": {role: model.name for role, model in sorted(self.bench.models.items())},
-            "seed": self.bench.seed,
-            "minibatch": self.minibatch,
-            "proposes": self.proposes,
-        }
-
-
 @dataclass(frozen=True, slots=True)
 class Watching:
     """Who is told of a search while it goes on; as `adesign_search` says."""
@@ -102,6 +54,7 @@ class Watching:
     on_event: OnEvent | None = None
     on_begin: Callable[[Preflight, Plan], None] | None = None
     on_example: OnExample | None = None
+    on_lost: Callable[[str], None] | None = None
 
 
 async def adesign_search(
@@ -133,6 +86,7 @@ async def adesign_search(
     on_event: OnEvent | None = None,
     on_begin: Callable[[Preflight, Plan], None] | None = None,
     on_example: OnExample | None = None,
+    on_lost: Callable[[str], None] | None = None,
 ) -> SearchReport:
     """Search for a design that is better than a seed design, and measure it on tasks that the search never saw.
 
@@ -166,6 +120,7 @@ async def adesign_search(
         on_event: Called with each event of the search.
         on_begin: Called once with the preflight's estimate before the search begins.
         on_example: Called with each outcome of a design on an example that was run now.
+        on_lost: Called with what is to be said of each run that was lost with its Ray worker.
 
     Raises:
         BadInput: Something given cannot work, or the budget cannot pay one evaluation of the seed.
@@ -177,7 +132,7 @@ async def adesign_search(
     chooser = None if proposer in (None, "policy") else resolve_policy(proposer)
     try:
         bench = Bench(resolved, tuple(tools), memory, example_budget, concurrency, seed, retries)
-        plan = _plan(
+        plan = planned(
             *(seed_blueprint, tasks, level, method, bench, proposer is not None),
             settings=settings or {},
             strategies=strategies,
@@ -187,7 +142,7 @@ async def adesign_search(
             certainty=certainty,
             about=about,
         )
-        watching = Watching(on_event, on_begin, on_example)
+        watching = Watching(on_event, on_begin, on_example, on_lost)
         async with _cluster(ray, ray_workers, given, bench) as cluster:
             return await _search(replace(plan, cluster=cluster), budget or Budget(), folder, chooser, watching)
     finally:
@@ -215,61 +170,6 @@ def design_search(seed_blueprint: Any, tasks: Splits | Iterable[Task], **options
     return run_sync(adesign_search(seed_blueprint, tasks, **options))
 
 
-def _plan(
-    seed_blueprint: Any,
-    tasks: Splits | Iterable[Task],
-    level: Level,
-    method: str | Method | None,
-    bench: Bench,
-    proposes: bool,
-    *,
-    settings: Mapping[str, Any],
-    strategies: Sequence[str] | None,
-    limits: Limits,
-    minibatch: int,
-    rule: Rule,
-    certainty: float,
-    about: str,
-) -> Plan:
-    """Everything checked, nothing paid.
-
-    Raises:
-        BadInput: Something cannot work.
-    """
-    seed = blueprints.complete(blueprints.load(seed_blueprint))
-    splits = tasks if isinstance(tasks, Splits) else Splits.of(tasks)
-    for name, count in (
-        ("minibatch", minibatch),
-        ("concurrency", bench.width),
-        ("example_budget: calls", 1 if bench.budget.calls is None else bench.budget.calls),
-    ):
-        if count < 1:
-            raise BadInput(f"{name}={count}: give at least 1")
-    verifiers = [task.verifier for part in (splits.train, splits.validation) for task in part]
-    free = all(verifier is not None and not verifier.gold for verifier in verifiers)
-    space = Space(
-        level,
-        seed,
-        models={role: model.name for role, model in bench.models.items()},
-        tools=tuple(getattr(tool, "name", getattr(tool, "__name__", str(tool))) for tool in bench.tools),
-        verifier=free,
-        memory=bench.memory is not None,
-        strategies=None if strategies is None else tuple(strategies),
-        limits=limits,
-        trial=lambda design: bench.setup(design, verifiers[0]),
-    )
-    try:
-        space.check(seed)
-    except BadDesign as error:
-        raise BadInput(f"the seed design {seed.name}: {error}") from error
-    way = method_named(method or DEFAULT[level]) if not isinstance(method, Method) else method
-    if way.only_there and level != way.level:
-        raise BadInput(f"method {way.name} works at level {way.level} alone, not at {level}")
-    overrides = {path if "." in path else f"scheme.strategy.{path}": value for path, value in settings.items()}
-    blueprint = way.blueprint.with_overrides(overrides) if overrides else way.blueprint
-    return Plan(space, way, blueprint, splits, bench, proposes, about, minibatch, rule, certainty, dict(settings))
-
-
 async def _search(
     plan: Plan,
     budget: Budget,
@@ -280,7 +180,7 @@ async def _search(
     """In a folder of its own, or in memory."""
     if folder is None:
         return await _carry_out(plan, budget, Cache(), None, proposer, watching)
-    place = _made(folder)
+    place = _folder(folder)
     file = place / "search.sqlite"
     with run_lock(file, RUN), open_saver(file) as saver:
         cache = Cache(place / "examples.sqlite")
@@ -293,7 +193,7 @@ async def _search(
     return report
 
 
-def _made(folder: str | os.PathLike[str]) -> Path:
+def _folder(folder: str | os.PathLike[str]) -> Path:
     """The folder, made where it is not there."""
     place = Path(folder)
     try:
@@ -315,10 +215,14 @@ async def _carry_out(
     if plan.cluster is None:
         examples = Examples(plan.bench, cache, saver, on_example=watching.on_example)
     else:
-        examples = SpreadExamples(plan.bench, cache, on_example=watching.on_example, cluster=plan.cluster)
+        examples = SpreadExamples(
+            plan.bench, cache, on_example=watching.on_example, cluster=plan.cluster, on_lost=watching.on_lost
+        )
     evaluator = DesignEvaluator(plan.splits, examples, plan.minibatch, told=told)
     sizes = len(plan.splits.validation), len(plan.splits.test)
     before = await preflight(evaluator, plan.space.seed, budget, *sizes)
+    whole = rest(budget, before.usage)
+    evaluator.reserve = Reserve(plan.space.seed, examples, sizes[1], whole, before.search, plan.rule, plan.level)
     if watching.on_begin is not None:
         watching.on_begin(before, plan)
     result = await _run(plan, evaluator, before, saver, proposer, watching.on_event)

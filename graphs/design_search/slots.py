@@ -16,14 +16,14 @@ class Slots:
     """
 
     def __init__(self, total: int) -> None:
-        self._total = total
+        self.total = total
         self._free = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @contextlib.asynccontextmanager
     async def take(self, count: int) -> AsyncIterator[None]:
         """Hold so many places, at most all."""
-        count = max(1, min(count, self._total))
+        count = max(1, min(count, self.total))
         await self._acquire(count)
         try:
             yield

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,8 @@ from typing_extensions import override
 from reflectree.graphs.carry import carry_on
 from reflectree.graphs.design_search.cache import Key, Made
 from reflectree.graphs.design_search.designs import canonical
-from reflectree.graphs.design_search.examples import Bench, Examples, Unsettled, _judged, _left, _problem
+from reflectree.graphs.design_search.examples import Bench, Examples
+from reflectree.graphs.design_search.settling import Unsettled, judged, left_of, problem_with
 from reflectree.graphs.design_search.slots import Slots
 from reflectree.graphs.result import Result
 from reflectree.graphs.workers import WorkerFailed, WorkerLost, Workers, again
@@ -133,9 +134,11 @@ class SpreadExamples(Examples):
 
     Attributes:
         cluster: The workers.
+        on_lost: Told of each run that was lost with its worker.
     """
 
     cluster: Cluster = field(kw_only=True)
+    on_lost: Callable[[str], None] | None = None
     _away: int = 0
     _back: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -159,12 +162,13 @@ class SpreadExamples(Examples):
                 bare = task if task.verifier is None or not task.verifier.gold else replace(task, verifier=None)
                 result, paid = await self.cluster.run(design, bare, key.seed, caps, self.bench.slots_of(design))
                 break
-            except WorkerLost as error:  # what it had paid is not known: all that it was allowed to
-                meter.take_over(Usage(held.calls, 0, held.tokens, 0, held.usd))
+            except WorkerLost as error:
                 lost += 1
+                self._lose(key, caps, account, owner)
                 try:
-                    again(error, lost, f"example {key.example}")
+                    self._say(again(error, lost, f"example {key.example}"))
                 except WorkerFailed as cause:
+                    self._say(str(error))
                     return _unsettled(cause, meter.spent)
             finally:
                 account.release(held)
@@ -173,17 +177,29 @@ class SpreadExamples(Examples):
         meter.take_over(paid)
         if isinstance(result, ReflectreeError):
             return _unsettled(result, meter.spent)
-        found = _cut(result, caps, self.bench.budget, meter.spent) or _problem(
-            result, self.bench.budget, account, meter
-        )
-        if found is not None:
-            return found
-        score = await _judged(task, result.answer)
-        if isinstance(score, str):
-            return Unsettled(score, meter.spent)
-        return Made(
-            score, result.answer, result.stop_reason, result.usage, owner, round(time.perf_counter() - started, 3)
-        )
+        own = self.bench.budget
+        found = _cut(result, caps, own, meter.spent) or problem_with(result, own, account, meter)
+        outcome = found or await judged(task, result.answer)
+        if isinstance(outcome, str):
+            return Unsettled(outcome, meter.spent)
+        if isinstance(outcome, Unsettled):
+            return outcome
+        seconds = round(time.perf_counter() - started, 3)
+        return Made(outcome, result.answer, result.stop_reason, result.usage, owner, seconds)
+
+    @override
+    def bound(self, cap: str) -> float:
+        return float(getattr(self.bench.budget, cap) or 0)
+
+    def _lose(self, key: Key, caps: Budget, account: Ledger, owner: str) -> None:
+        """What a lost run had paid is not known: all that it was allowed to counts as paid."""
+        most = Usage(caps.calls or 0, 0, caps.tokens or 0, 0, caps.usd or 0.0)
+        account.take_over(most)
+        self.cache.spill(key, owner, most, lost=True)
+
+    def _say(self, text: str) -> None:
+        if self.on_lost is not None:
+            self.on_lost(text)
 
     async def _reserved(self, account: Ledger) -> tuple[Budget, Reservation]:
         """The caps of one run, held on the account; where they do not fit, others come back first.
@@ -206,7 +222,7 @@ class SpreadExamples(Examples):
                 return own, _hold(account, own, capped)
             except BudgetRefused:
                 if not self._away:
-                    own = replace(own, **{cap: _least(getattr(own, cap), _left(account, cap)) for cap in capped})
+                    own = replace(own, **{cap: _least(getattr(own, cap), left_of(account, cap)) for cap in capped})
                     return own, _hold(account, own, capped)
                 self._back.clear()
                 await self._back.wait()

@@ -150,3 +150,9 @@ def test_the_panel_names_the_best_design_and_counts_examples() -> None:
     history.tell(Evaluated(node=1, value=0.5))
     seen.on_event(Evaluated(node=1, value=0.5), history.live)
     assert "best 0.50  by design 1 · 3 examples" in seen.line()
+
+
+def test_a_lost_run_is_told_unless_nothing_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for quiet in (True, False):
+        DesignProgress(quiet).on_lost("a Ray worker died (killed): example e1 is made again on another one")
+    assert capsys.readouterr().err.count("example e1 is made again") == 1

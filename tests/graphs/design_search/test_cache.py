@@ -54,3 +54,17 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
         Cache(tmp_path / "text")
     with pytest.raises(BadInput, match="choose another folder"):
         Cache(tmp_path / "none" / "examples.sqlite")
+
+
+def test_what_was_paid_to_no_end_is_kept_by_who_paid_it(tmp_path: Path) -> None:
+    first = Cache(tmp_path / "examples.sqlite")
+    first.spill(KEY, "a", Usage(1, 0, 10, 0, None))
+    first.spill(KEY, "a", Usage(2, 0, 20, 0, 0.0), lost=True)
+    first.spill(KEY, "b", Usage(4), lost=True)
+    first.close()
+    again = Cache(tmp_path / "examples.sqlite")
+    assert again.spilt(KEY, "a") == Usage(3, 0, 30, 0, None)
+    assert again.spilt(KEY, "b") == Usage(4)
+    assert again.spilt(KEY._replace(seed=4), "a") == Usage()
+    assert again.lost() == (2, Usage(6, 0, 20, 0, 0.0))
+    again.close()

@@ -1,7 +1,7 @@
 """The seed at the winner's cost: as many samples as that pays, and no second name for the seed itself."""
 
 from reflectree.graphs import blueprints
-from reflectree.graphs.design_search.final import at_equal_cost
+from reflectree.graphs.design_search.equal_cost import at_equal_cost
 from reflectree.rlm_ops.strategies.sampling import SelfConsistency
 from reflectree.rlm_ops.usage import Usage
 
