@@ -64,6 +64,7 @@ class Aggregator:
             WAYS[settings.prompt](Merging(structure, call, settings, self.granularity, after)),
             max_tokens=settings.max_tokens,
             temperature=settings.temperature,
+            top_p=settings.top_p,
             seed=call.seed(run.seed),
             timeout=settings.timeout,
         )

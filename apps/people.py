@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def asked(waiting: NeedsPerson, output: Output) -> str | None:
-    """What the person at the terminal says; `None` where nobody sits there: the question is printed all the same."""
+    """What the person at the terminal says, "" where that is nothing.
+
+    `None` where they leave, or nobody sits there: the question is printed all the same, and waits.
+    """
     from reflectree.agents.asking import Question
 
     question = Question.from_row(waiting.question)
@@ -27,7 +30,11 @@ def asked(waiting: NeedsPerson, output: Output) -> str | None:
     note(clean(str(question)))
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    reply: str = typer.prompt("your reply", err=True)
+    try:
+        reply: str = typer.prompt("your reply", default="", show_default=False, err=True)
+    except typer.Abort:  # Ctrl-C and Ctrl-D say nothing, not even that there is nothing to say: the question stays
+        typer.echo(err=True)
+        return None
     return reply
 
 

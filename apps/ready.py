@@ -11,6 +11,7 @@ from typing import Any
 from reflectree.apps.asking import RunOptions
 from reflectree.apps.progress import Progress
 from reflectree.apps.store import Place, check_trace_path
+from reflectree.graphs.casting import check_cast
 from reflectree.graphs.preparing import prepare
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
@@ -118,6 +119,11 @@ def make_ready(options: RunOptions, output: Output) -> Ready:
         "safety": options.safety,
     }
     setup = prepare(policy=policy, judge=judge, memory=_stand_in(options), **given)
+    if options.problem is not None:
+        from reflectree.graphs.discovery.base import check_ready
+
+        check_ready(options.measured())
+    check_cast(setup.blueprint, options.roles)
     progress.watch(f"{setup.blueprint.name} · {policy.name}", setup.budget)
     return Ready(options, task, policy, judge, {**given, "memory": options.memory}, progress, values)
 

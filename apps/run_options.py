@@ -46,7 +46,8 @@ Roles = Annotated[
     list[str] | None,
     typer.Option(
         "--role", metavar="ROLE=MODEL", rich_help_panel=MODEL,
-        help="A further model for a role the blueprint names, as in critic=openai/gpt-5-mini; may be repeated.",
+        help="A further model for a role the blueprint names, or for a member of its team, as in "
+        "critic=openai/gpt-5-mini or agent-2=...; may be repeated.",
     ),
 ]  # fmt: skip
 Tools = Annotated[

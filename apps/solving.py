@@ -51,15 +51,16 @@ def solve(
         ),
     ] = None,
     blueprint: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--blueprint",
             "-b",
             metavar="NAME|FILE",
             rich_help_panel=SEARCH,
+            show_default="mcts, or the one that suits the problem",
             help="The reasoning system: see reflectree blueprints; or a YAML or JSON file.",
         ),
-    ] = "mcts",
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -135,7 +136,7 @@ def solve(
 
         reflectree solve -b react-env -E toy/kitchen-2
 
-        reflectree solve -b opro -p tsp/10
+        reflectree solve -p tsp/10
 
     Exit codes: 0 answered, 2 bad input, 3 no answer within the budget, 4 model unreachable, 5 waits for a person,
     130 interrupted and saved.
@@ -145,9 +146,10 @@ def solve(
     from reflectree.apps.ready import Output
     from reflectree.apps.running import solve_once
 
+    name = _suited(problem) if blueprint is None else blueprint
     options = RunOptions(
         **inputs.read_task(text, task, brought=environment or problem),
-        blueprint=inputs.read_blueprint(blueprint, settings or ()).model_dump(mode="json"),
+        blueprint=inputs.read_blueprint(name, settings or ()).model_dump(mode="json"),
         model=model,
         base_url=base_url,
         api_key_env=api_key_env,
@@ -231,3 +233,17 @@ def resume(
         given["directory"] = os.getcwd()
     output = Output(trace=trace, as_json=as_json, quiet=quiet)
     raise typer.Exit(resume_run(run_id, checkpoint, given, output, reply))
+
+
+def _suited(problem: str | None) -> str:
+    """The reasoning system where none is named.
+
+    Raises:
+        BadInput: There is no such problem.
+    """
+    if problem is None:
+        return "mcts"
+    from reflectree.graphs import discovery
+
+    suited: str = getattr(discovery.problem(problem), "blueprint", "opro")
+    return suited

@@ -68,12 +68,15 @@ class PersonNode:
         return {"trace": [to_row(event) for event in asking.events(question, reply)]}
 
 
-async def _answer_of(person: asking.Person, question: asking.Question) -> str:
-    """What a function says; one that is not async may wait for a keyboard, in a thread of its own."""
+async def _answer_of(person: asking.Person, question: asking.Question) -> object:
+    """What a function says, as it says it: `None` is silence, and a truth value is leave or none.
+
+    A function that is not async may wait for a keyboard, in a thread of its own.
+    """
     if inspect.iscoroutinefunction(person):
-        return str(await person(question))
+        return await person(question)
     reply = await in_thread(person, question)
-    return str(await reply if inspect.isawaitable(reply) else reply)
+    return await reply if inspect.isawaitable(reply) else reply
 
 
 def pauses(config: RunnableConfig) -> bool:

@@ -17,6 +17,9 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from reflectree.agents.base import AgentRun
 from reflectree.agents.evaluators.base import Evaluator, Score, ScoreError
 from reflectree.rlm_ops.calls import Call
+from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.extras import require
+from reflectree.rlm_ops.sandbox import available
 from reflectree.rlm_ops.step import Path
 from reflectree.rlm_ops.task import Task
 
@@ -95,6 +98,8 @@ class Measured(ABC):
     local: bool = True
     sandboxed: bool = False
     """Whether it runs programs."""
+    needs: str = ""
+    """A module that measuring needs, of the extra `discovery`."""
     blueprint: str = "opro"
     """The reasoning system that suits the problem."""
 
@@ -104,7 +109,7 @@ class Measured(ABC):
 
     def score_now(self, path: Path) -> Score:
         """Measure the path's answer."""
-        return self.measure(candidate_of(path))
+        return checked(self.measure(candidate_of(path)))
 
     async def score(self, path: Path, call: Call, run: AgentRun) -> Score:
         """As `score_now`."""
@@ -122,7 +127,7 @@ class Waited(Measured):
 
     async def score(self, path: Path, call: Call, run: AgentRun) -> Score:
         """Measure the path's answer in a thread."""
-        return await asyncio.to_thread(self.measure, candidate_of(path))
+        return checked(await asyncio.to_thread(self.measure, candidate_of(path)))
 
 
 def candidate_of(path: Path) -> str:
@@ -137,6 +142,33 @@ def candidate_of(path: Path) -> str:
     if len(answer) > LONGEST:
         raise ScoreError(f"the candidate has {len(answer)} characters, and {LONGEST} are the most")
     return answer
+
+
+def checked(score: Score) -> Score:
+    """A problem's score, if search can go by it.
+
+    Raises:
+        ScoreError: It has no objective, one that is not finite, or a value that does not lie in [0, 1].
+    """
+    if not score.scores:
+        raise ScoreError("the measurement gives no objective: return Score(value, note, scores=(objective,))")
+    if not all(map(math.isfinite, score.scores)):
+        raise ScoreError("the measured objective is not a finite number")
+    if not 0.0 <= score.value <= 1.0:
+        raise ScoreError(f"the measurement's value is {score.value}, not in [0, 1]: squash(loss) makes one of a loss")
+    return score
+
+
+def check_ready(problem: Problem) -> None:
+    """Refuse a problem whose candidates cannot be measured here: all of them would fail, and be paid.
+
+    Raises:
+        BadInput: Its programs cannot be isolated, or a module is not installed.
+    """
+    if getattr(problem, "sandboxed", False) and (why := available()):
+        raise BadInput(f"problem {problem.name} runs programs, and they cannot be isolated here: {why}")
+    if needs := getattr(problem, "needs", ""):
+        require(needs, "discovery", f"measuring candidates of {problem.name}")
 
 
 def objective(scores: Sequence[float]) -> float:

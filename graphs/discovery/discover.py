@@ -13,15 +13,13 @@ from typing import Any
 from reflectree.agents.evaluators.base import ScoreError
 from reflectree.graphs import blueprints
 from reflectree.graphs.bridge import run_sync
-from reflectree.graphs.discovery.base import Problem, Sense
+from reflectree.graphs.discovery.base import Problem, Sense, check_ready
 from reflectree.graphs.discovery.catalogue import problem as problem_named
-from reflectree.graphs.discovery.curve import best_node, best_so_far, measurements
+from reflectree.graphs.discovery.curve import best_measured, best_so_far, measurements
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.errors import BadInput
-from reflectree.rlm_ops.sandbox import available
-from reflectree.rlm_ops.structure import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Discovery:
 
     @property
     def evaluations(self) -> int:
-        """Candidates that were evaluated, failed ones included."""
+        """Evaluations of candidates, failed ones and those of nested runs included."""
         return len(self.curve)
 
     @property
@@ -107,11 +105,12 @@ async def adiscover(
     for taken in ("task", "evaluator"):
         if taken in options:
             raise BadInput(f"{taken}=: the problem itself is the {taken}; use rt.solve for another one")
-    if getattr(given, "sandboxed", False) and (why := available()):
-        raise BadInput(f"problem {given.name} runs programs, and they cannot be isolated here: {why}")
+    check_ready(given)
     plan = blueprints.load(getattr(given, "blueprint", "opro") if blueprint is None else blueprint)
     if evaluations is not None:
         plan = sized(plan, evaluations)
+    if classical:
+        given.classical(1, seed)  # what cannot be compared with is said before anything is paid
     result = await asolve(given.task, blueprint=plan, evaluator=given, seed=seed, **options)
     return discovery_of(given, result, classical=classical, seed=seed)
 
@@ -124,19 +123,19 @@ def discover(problem: str | Problem, **options: Any) -> Discovery:
 def discovery_of(problem: Problem, result: Result, *, classical: bool = True, seed: int = 0) -> Discovery:
     """What a finished run found, read off its trace."""
     found = measurements(result.trace)
-    best = best_node(found, problem.sense)
-    candidate = None if best is None else fold(result.trace).steps[best[0]].answer
+    best = best_measured(found, problem.sense)
+    candidate = None if best is None else best.candidate
     held_out: dict[str, Any] = {}
     if candidate is not None:
         try:
             held_out = problem.report(candidate)
-        except ScoreError as error:  # it was measured before, but held-out data may be harder, and time shorter
-            held_out = {"failed": str(error)}
+        except Exception as error:  # held-out data may be harder, and time shorter; what was found is paid for
+            held_out = {"failed": str(error) if isinstance(error, ScoreError) else f"{type(error).__name__}: {error}"}
     return Discovery(
         problem.name,
         problem.sense,
         candidate,
-        None if best is None else best[1],
+        None if best is None else best.objective,
         tuple(best_so_far(found, problem.sense)),
         sum(math.isnan(one.objective) for one in found),
         tuple(problem.classical(len(found), seed)) if classical and found else (),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reflectree.graphs.discovery.formula import Formula
-from reflectree.graphs.discovery.terms import Array
+from reflectree.graphs.discovery.terms import QUIET, Array
 from reflectree.rlm_ops.extras import require
 
 STARTS = 4
@@ -87,7 +87,7 @@ def fit(formula: Formula, data: Data) -> Fit:
             if formula.params == 0:
                 loss(start)
                 break
-            with np.errstate(all="ignore"):
+            with QUIET, np.errstate(all="ignore"):  # nothing is lost: one interpreter computes one loss at a time
                 minimize(loss, start, jac=loss.gradient, method="BFGS", options={"maxiter": MOST_STEPS, "gtol": 1e-12})
             if loss.best is not None and loss.best[0] < EXACT:
                 break

@@ -22,6 +22,7 @@ from reflectree.graphs.discovery.terms import (
     CONSTANTS,
     FUNCTIONS,
     MODULES,
+    QUIET,
     UNARY,
     Array,
     FormulaError,
@@ -83,11 +84,11 @@ def read_formula(text: str, inputs: int) -> Formula:
     if len(source) > MOST_CHARACTERS:
         raise FormulaError(f"the formula has {len(source)} characters, and {MOST_CHARACTERS} are the most")
     try:
-        with warnings.catch_warnings():
+        with QUIET, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes in strings, which a model may write in a docstring
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise FormulaError(f"the formula is not Python: {error}") from error
+        raise FormulaError(f"the formula is not Python: {str(error) or 'it is nested too deeply'}") from error
     if sum(1 for _ in ast.walk(tree)) > 4 * MOST_NODES:
         raise FormulaError("the formula is too long")
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
@@ -180,7 +181,7 @@ class _Reader:
             case ast.Attribute(value=ast.Name(id=module), attr=name) if module in MODULES and name in CONSTANTS:
                 return constant(CONSTANTS[name])
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(index))):
-                if name == self.params_name:
+                if name == self.params_name and not isinstance(index, bool):
                     return self._param(index)
             case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
                 return applied(UNARY[type(op)], self.term(operand))

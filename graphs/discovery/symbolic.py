@@ -43,6 +43,7 @@ class Symbolic(Waited):
     law: Law = field(init=False, repr=False, compare=False)
     train: Data = field(init=False, repr=False, compare=False)
     sense: Sense = field(default="max", init=False)
+    needs: str = field(default="scipy.optimize", init=False, repr=False)
     blueprint: str = field(default="llm-sr", init=False, repr=False)
 
     def __post_init__(self) -> None:

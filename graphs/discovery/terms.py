@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -33,6 +34,10 @@ COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal,
 }  # fmt: skip
 UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: np.negative, ast.UAdd: np.positive}
+
+QUIET = threading.Lock()
+"""Held where warnings are silenced, by us or inside SciPy. Python silences them for all threads at once, so that two
+that do so at a time may raise what the other one silenced, or leave the whole process silent."""
 
 
 class FormulaError(ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reflectree.graphs.teams.casting import cast
+from reflectree.graphs.casting import cast
 from reflectree.graphs.teams.convening import aconvene, convene
 from reflectree.graphs.teams.messages import Said, messages
 from reflectree.graphs.teams.report import Share, TeamReport

@@ -1,7 +1,8 @@
 """Debate: agents answer by themselves, then read each other's answers and answer anew; the last round votes.
 
 Source: Du et al. 2023 (arXiv 2305.14325). Each agent reads its own message first, then those of the others in order.
-An agent that comes to nothing in one round joins in again in the next.
+An agent that comes to nothing in one round joins in again in the next. Where a cap on turns or tokens cuts a round, the
+last word of each agent counts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from reflectree.rlm_ops.strategies.members import MOST_MEMBERS, Member
-from reflectree.rlm_ops.strategies.team import Convened
+from reflectree.rlm_ops.strategies.team import Convened, Standing
+from reflectree.rlm_ops.structure import ReasoningStructure
 
 
 class Debate(Convened):
@@ -51,6 +53,16 @@ class Debate(Convened):
             return ()
         others = (other for other in range(1, self.agents + 1) if other != agent)
         return tuple(_message(author, turn - 1) for author in (agent, *others))
+
+    @override
+    def _stray(self, structure: ReasoningStructure, standing: Standing) -> tuple[int, ...]:
+        """All but each agent's last answer: where a cap cuts a round, who has not spoken in it keeps what they said."""
+        last: dict[str, int] = {}
+        for member in self.team():  # by rounds
+            node = standing.messages.get(member.id)
+            if node in structure.terminals:
+                last[member.how] = node
+        return tuple(node for node in structure.terminals if node not in last.values())
 
 
 def _message(agent: int, turn: int) -> str:

@@ -76,9 +76,9 @@ def test_a_whole_merge_gives_an_answer() -> None:
 
 
 def test_a_variant_asks_for_another_merge() -> None:
-    event, policy, _ = merged(["bc"], how="all", variants={"all": {"prompt": "merge", "max_tokens": 9}})
+    event, policy, _ = merged(["bc"], how="all", variants={"all": {"prompt": "merge", "max_tokens": 9, "top_p": 0.9}})
     assert event.how == "all"
-    assert policy.requests[0].max_tokens == 9
+    assert (policy.requests[0].max_tokens, policy.requests[0].top_p) == (9, 0.9)
     assert "leave nothing out" in policy.requests[0].messages[-1].content
 
 

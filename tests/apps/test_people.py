@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
+import typer
 from tests.apps.conftest import Cli
 
 from reflectree.models.loopback_process import Remote
@@ -50,3 +52,30 @@ def test_a_person_at_the_terminal_is_asked_there(cli: Cli, server: Remote, monke
     monkeypatch.setattr("typer.prompt", lambda *_, **__: next(replies))
     done = cli("solve", *ACTS, "-m", f"{server.base_url}#loopback", "-s", "scheme.strategy.steps=2", "-q")
     assert (done.code, done.out) == (0, "go to kitchen\n")
+
+
+def at_the_terminal(monkeypatch: pytest.MonkeyPatch, types: Callable[[str], str]) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.modules[typer.prompt.__module__], "visible_prompt_func", types)
+
+
+def test_enter_alone_is_a_reply_that_says_nothing(cli: Cli, server: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_the_terminal(monkeypatch, lambda prompt: "")
+    done = cli("solve", *ACTS, "-m", f"{server.base_url}#loopback", "-s", "scheme.strategy.steps=1", "-q")
+    assert done.code == 3, "it is no leave, and there was one step"
+    assert done.err.count("May this command be carried out?") == 1
+
+
+@pytest.mark.parametrize("leaves", [KeyboardInterrupt, EOFError])
+def test_whoever_leaves_the_question_is_told_how_to_go_on(
+    cli: Cli, server: Remote, monkeypatch: pytest.MonkeyPatch, leaves: type[BaseException]
+) -> None:
+    def leave(prompt: str) -> str:
+        raise leaves
+
+    at_the_terminal(monkeypatch, leave)
+    left = cli("solve", *ACTS, "-m", f"{server.base_url}#loopback", "-s", "scheme.strategy.steps=1", "--run-id", "gone")
+    assert (left.code, left.out) == (5, "")
+    assert "reflectree resume gone --reply TEXT" in left.err
+    assert cli("resume", "gone", "--reply", "yes").code == 0

@@ -71,6 +71,17 @@ def test_no_answer_within_the_budget_is_3(cli: Cli, scorer: str) -> None:
     assert "no answer · the cap on calls is reached: raise --max-calls" in told.err
 
 
+def test_a_cap_that_only_failures_reached_is_not_to_be_raised(cli: Cli) -> None:
+    nobody = cli("solve", "Q?", "-m", "http://127.0.0.1:9/v1#nobody", "-n", 2)
+    assert (nobody.code, nobody.out) == (3, "")
+    assert "is reached, and every call failed: " in nobody.err
+    assert "raise --max-calls" not in nobody.err
+    with LoopbackServer.in_process(reply="") as server:
+        silent = cli("solve", "Q?", "-b", "cot", "-m", f"{server.base_url}#loopback")
+    assert silent.code == 3
+    assert "every call failed: the reply is empty" in silent.err
+
+
 def test_what_a_model_says_cannot_steer_the_terminal(cli: Cli, tmp_path: Path) -> None:
     with LoopbackServer.in_process(reply="The answer is \x1b]0;owned\x07[red]2\x1b[31m4[/red]") as server:
         trace = tmp_path / "run.jsonl"

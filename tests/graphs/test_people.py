@@ -418,3 +418,24 @@ async def test_a_strategy_asks_by_a_variant(monkeypatch: pytest.MonkeyPatch) -> 
     assert "six sevens\nPerson: seven sixes" in last.prefill
     assert "mind the units" in last.messages[-1].content
     assert "mind the units" not in last.messages[0].content  # data, and no instruction of ours
+
+
+@pytest.mark.parametrize(("reply", "heard"), [(None, []), ("", []), (False, [("human", "no")]), (7, [("human", "7")])])
+async def test_a_function_that_returns_nothing_is_silent_and_says_no_none(
+    reply: Any, heard: list[tuple[str, str]]
+) -> None:
+    turns = ["Thought: multiply.\nAction: ask[you]", "Thought: done.\nAction: finish[42]"]
+    result = await asolve(ASK, blueprint=TALK, policy=ScriptedPolicy(turns), person=lambda question: reply)
+    assert result.answer == "42"
+    assert sources(result.trace)[:1] == heard[:1]
+    assert "None" not in str(result.trace.rows[-3:])
+
+
+def saying(reply: Any) -> Any:
+    return lambda question: reply
+
+
+async def test_leave_may_be_a_truth_value() -> None:
+    for reply, note in ((True, "42"), (False, "a person did not allow it"), (None, "a person did not allow it")):
+        result = await asolve(ASK, blueprint=APPROVED, policy=script(), tools=["calculator"], person=saying(reply))
+        assert sources(result.trace)[0][1].endswith(note), "words that nobody said stand beside no refusal"

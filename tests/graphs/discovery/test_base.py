@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from itertools import pairwise
 
 import pytest
@@ -12,12 +13,15 @@ from reflectree.graphs.discovery.base import (
     Problem,
     Sampled,
     candidate_of,
+    check_ready,
+    checked,
     objective,
     random_search,
     running_best,
     squash,
 )
 from reflectree.graphs.discovery.catalogue import names, problem
+from reflectree.rlm_ops.errors import MissingExtra
 from reflectree.rlm_ops.step import Path, Step
 from reflectree.rlm_ops.task import Task
 
@@ -81,3 +85,26 @@ def test_random_search_counts_what_failed_and_needs_draws() -> None:
     assert not isinstance(Alone(), Sampled)
     with pytest.raises(TypeError, match="draws no candidates"):
         random_search(Alone(), 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("score", "wrong"),
+    [
+        (Score(0.5), "gives no objective"),
+        (Score(0.5, scores=(1.0, math.nan)), "not a finite number"),
+        (Score(0.5, scores=(math.inf,)), "not a finite number"),
+        (Score(2.0, scores=(2.0,)), "2.0, not in \\[0, 1\\]"),
+        (Score(math.nan, scores=(2.0,)), "nan, not in \\[0, 1\\]"),
+    ],
+)
+def test_what_search_cannot_go_by_is_a_failed_measurement(score: Score, wrong: str) -> None:
+    with pytest.raises(ScoreError, match=wrong):
+        checked(score)
+
+
+def test_a_problem_that_cannot_be_measured_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    law = problem("symbolic/kepler")
+    check_ready(law)
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(MissingExtra, match="measuring candidates of symbolic/kepler needs"):
+        check_ready(law)

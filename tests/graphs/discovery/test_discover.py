@@ -12,7 +12,7 @@ from reflectree.agents.prompts.discovering import Shown, improving, versions
 from reflectree.graphs import blueprints
 from reflectree.graphs.discovery import adiscover, discover, names, problem, scripted_proposer
 from reflectree.graphs.discovery.base import Measured, is_better
-from reflectree.graphs.discovery.curve import best_node, best_so_far, measurements
+from reflectree.graphs.discovery.curve import best_measured, best_so_far, measurements
 from reflectree.graphs.discovery.discover import sized
 from reflectree.graphs.discovery.scripted import shown_in
 from reflectree.models.base import Request
@@ -235,4 +235,49 @@ async def test_the_curve_is_read_off_the_trace() -> None:
     settled = measurements(found.result.trace)
     assert [math.isnan(one.objective) for one in settled] == [False, True, False, False]
     assert tuple(best_so_far(settled, "min")) == found.curve
-    assert best_node([], "min") is None
+    assert best_measured([], "min") is None
+
+
+async def test_what_nested_runs_measured_counts() -> None:
+    """Restarts (OPRO, appendix): whole searches side by side, the best of them answers."""
+    opro = {"blueprint": "opro", "calls": 13}
+    plan = blueprints.load("best-of-n").with_overrides({"operators.generate.nested": opro, "scheme.strategy.n": 3})
+    regression = problem("linear-regression/1")
+    found = await adiscover(regression, blueprint=plan, policy=scripted_proposer(regression))
+    assert found.result.usage.calls == 3 * 13
+    assert found.evaluations == len(found.classical) == 3 * 13 + 3, "each restart's answer is measured once more"
+    assert found.objective == min(found.curve)
+    assert found.best == found.result.answer
+
+
+class Shaky(Measured):
+    """A problem whose author erred: in its report, or in its classical method."""
+
+    name = "shaky"
+    task = Task("Give a number.")
+    wrong = "report"
+
+    def measure(self, candidate: str) -> Score:
+        return Score(0.5, scores=(float(candidate),))
+
+    def report(self, answer: str) -> dict[str, object]:
+        return {} if self.wrong != "report" else {"share": 1 / 0}
+
+    def classical(self, evaluations: int, seed: int) -> list[float]:
+        if self.wrong == "classical":
+            raise NotImplementedError("to be written")
+        return [0.0] * evaluations
+
+
+def test_an_error_in_a_report_costs_nobody_what_was_found() -> None:
+    found = discover(Shaky(), blueprint="best-of-n", evaluations=2, policy=ScriptedPolicy("Answer: 3"))
+    assert (found.best, found.held_out) == ("3", {"failed": "ZeroDivisionError: division by zero"})
+
+
+def test_a_classical_method_that_cannot_run_is_known_before_anything_is_paid() -> None:
+    shaky, policy = Shaky(), ScriptedPolicy("Answer: 3")
+    shaky.wrong = "classical"
+    with pytest.raises(NotImplementedError):
+        discover(shaky, blueprint="best-of-n", evaluations=2, policy=policy)
+    assert not policy.requests
+    assert discover(shaky, blueprint="best-of-n", evaluations=2, policy=policy, classical=False).best == "3"

@@ -57,6 +57,7 @@ def test_constants_are_counted_by_the_largest_index() -> None:
         "return 'text'",
         "return params[10]",
         "return params[-1]",
+        "return params[True]",
         "return params[x]",
         "return x[0]",
         "return z",
@@ -110,3 +111,8 @@ def test_huge_powers_are_infinite_and_take_no_time() -> None:
     assert np.all(np.isinf(value("return 9.0 ** 9 ** 9 ** 9 + x")))
     assert np.all(np.isnan(value("return np.log(-x)")))
     assert np.all(np.isinf(value("return x / 0")))
+
+
+def test_a_refusal_always_says_why() -> None:
+    with pytest.raises(FormulaError, match=r": \S|\w$"):
+        read_formula("def f(x, params): return " + "-" * 7000 + "x", 1)

@@ -278,3 +278,19 @@ def test_a_team_is_written_and_read_again_as_yaml(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(blueprints.dump(own_team()))
     assert blueprints.load(file) == own_team()
+
+
+class Cautious(ScriptedPolicy):
+    """As a model behind an endpoint: of its prompts it knows the bytes alone."""
+
+    def prompt_bound(self, request: Request) -> int:
+        return sum(len(message.content.encode()) for message in request.messages)
+
+
+def test_what_a_model_cannot_know_of_its_prompts_leaves_the_baseline_no_poorer() -> None:
+    report = held(policy=Cautious("I count.\nAnswer: 42", name="cautious"))
+    assert report.alone is not None
+    one = report.alone.usage.tokens // report.alone.usage.calls
+    assert report.result.usage.tokens - report.alone.usage.tokens < 2 * one
+    assert report.alone.usage.tokens <= report.result.usage.tokens
+    assert report.alone.stop_reason == "budget:tokens"
