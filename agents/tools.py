@@ -103,19 +103,30 @@ def check_tools(settings: Enrich, tools: Mapping[str, Tool], blueprint: str) -> 
     """
     kinds = {settings.variant(how).kind for how in ("", *settings.variants)}
     if kinds == {"tool"} and not tools:
-        raise BadInput(f"blueprint {blueprint} acts with tools: give tools=[...], for example --tool calculator")
+        such = "those of Laboratory(...).tools" if settings.one_command else "for example --tool calculator"
+        raise BadInput(f"blueprint {blueprint} acts with tools: give tools=[...], {such}")
     if "code" in kinds:
         _require_sandbox(f"blueprint {blueprint}")
 
 
-def check_environment(settings: Enrich, environment: object, blueprint: str) -> None:
-    """Refuse a blueprint that acts in an environment where none was given.
+def check_environment(settings: Enrich | None, environment: object, blueprint: str) -> None:
+    """Refuse a blueprint that acts in an environment where none was given, and an environment that nobody would act in.
+
+    Args:
+        settings: Those of `enrich`; `None` where the blueprint does not use it.
+        environment: What was given.
+        blueprint: The blueprint's name.
 
     Raises:
         BadInput: Says so.
     """
-    if environment is None and any(settings.variant(how).kind == "environment" for how in ("", *settings.variants)):
+    kinds = set() if settings is None else {settings.variant(how).kind for how in ("", *settings.variants)}
+    if environment is None and "environment" in kinds:
         raise BadInput(f"blueprint {blueprint} acts in an environment: give environment=..., such as textworld/coin")
+    if environment is not None and "environment" not in kinds:
+        raise BadInput(
+            f"blueprint {blueprint} does not act in an environment: react-env, reflexion-env, lats-env, voyager-env do"
+        )
 
 
 def _require_sandbox(what: str) -> None:

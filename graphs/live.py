@@ -7,7 +7,7 @@ continuation of what it holds (resume, fork, time travel).
 from __future__ import annotations
 
 import itertools
-import uuid
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ class LiveRun:
         self._strategy = strategy
         self.turn = ""
         """Names the latest batches: a `Send` of another turn, or of another branch of the thread, is not its own."""
-        self._name = uuid.uuid4().hex[:8]
+        self._name = secrets.token_hex(4)
         self._turns = itertools.count()
         self._taken: set[str] = set()
         self._rows: Sequence[Row] = ()
@@ -80,8 +80,9 @@ class LiveRun:
         self._handed = 0
         self.fold(rows)
         self.on_event = on_event
-        if len(rows) == 1:  # a fresh run: its first event has not been shown yet, those of a resumed one have
-            self._tell(from_row(rows[0]))
+        began = self.structure.began
+        if began is not None and len(rows) == 1:  # a fresh run's has not been shown yet, a resumed one's has
+            self._tell(began)
         self.ledger = Ledger(budget, spent=self.structure.usage, elapsed=elapsed, parent=parent)
         self._callers = {role: Caller(model, self.ledger, retries) for role, model in models.items()}
         self.questions = Questions(asking, self.structure, self.ledger)

@@ -5,7 +5,7 @@ They are objects with methods, not closures: LangGraph takes the code of a closu
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ class Nodes:
         self._parent = parent
         self._own: dict[str, Any] | None = None
         """The blueprint in the first row that these nodes wrote: a trace that holds this very object is their own."""
-        self.runs = LiveRuns(self._revive)
+        self.runs = LiveRuns()
 
     def _revive(self, rows: Sequence[Row], elapsed: float) -> LiveRun:
         """The run a trace stands for, alive again."""
@@ -79,7 +79,7 @@ class Nodes:
         if self.setup.asking is not None and self.setup.person is None and not pauses(config):
             raise BadInput(NOBODY.format(name=self.setup.blueprint.name))
         self.runs.drop(state.get("run", ""))
-        began, key = self.setup.began(task), uuid.uuid4().hex
+        began, key = self.setup.began(task), secrets.token_hex(16)
         if self.remembering is not None:
             arm, recalled = await self.remembering.recall(task_from(task), _name(config, key))
             began = replace(began, arm=arm, recalled=recalled)
@@ -93,7 +93,7 @@ class Nodes:
         """One turn of the outer search."""
         key, rows = state["run"], state["trace"]
         try:
-            live = self.runs.join(key, rows, state.get("elapsed", 0.0))
+            live = self.runs.join(key, rows, lambda: self._revive(rows, state.get("elapsed", 0.0)))
             runtime.stream_writer({"events": live.unseen(rows)})
             reason = self._ended(live, rows)
             pure, batches, reason = ([], {}, reason) if reason is not None else live.advance(rows)

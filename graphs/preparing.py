@@ -20,6 +20,7 @@ from reflectree.agents.refiner import check_refine
 from reflectree.agents.safety import as_check, guarded_tools
 from reflectree.agents.tools import Tool, check_environment, check_tools, read_tools
 from reflectree.graphs import blueprints
+from reflectree.graphs.casting import cast
 from reflectree.graphs.embodied import resolve as embodied
 from reflectree.graphs.embodied.verifier import EpisodeVerifier
 from reflectree.graphs.given import check_roles, models_by_role, own_agents
@@ -28,7 +29,7 @@ from reflectree.graphs.people import with_people
 from reflectree.graphs.setup import Setup
 from reflectree.models.base import PolicyModel
 from reflectree.models.calling import Retries
-from reflectree.rlm_ops.blueprint import Blueprint
+from reflectree.rlm_ops.blueprint import Blueprint, Caps
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.environment import MakeEnvironment
 from reflectree.rlm_ops.errors import BadInput
@@ -67,7 +68,7 @@ def prepare(
     Raises:
         BadInput: Something given cannot work; the message names the fix.
     """
-    plan = blueprints.complete(blueprints.load(blueprint))
+    plan = cast(blueprints.complete(blueprints.load(blueprint)), models or {})
     if memory is not None and plan.memory is None:
         plan = plan.model_copy(update={"memory": DEFAULT})
     roles = models_by_role(policy, judge, models or {})
@@ -75,7 +76,7 @@ def prepare(
         raise BadInput(f"verifier={verifier!r}: give one of reflectree.verifiers, for example verifiers.numeric(42)")
     if concurrency < 1:
         raise BadInput(f"concurrency={concurrency}: give at least 1")
-    caps = _tightest(budget or Budget(), Budget(**plan.budget.model_dump()))
+    caps = _tightest(budget or Budget(), plan.budget)
     if caps.usd is not None:
         for model in roles.values():
             if model.price is None:
@@ -94,7 +95,8 @@ def prepare(
     shared = _Shared(roles, granted, scorer, verifier, concurrency, oracle, retries, on_nested)
     own = own_agents(agents or {}, plan)
     setup = shared.setup(plan, caps, seed, on_event, own, made)
-    setup = with_people(setup, person, check)
+    if setup.inner or person is not None or check is not None:
+        setup = with_people(setup, person, check)
     if wanted is not None:
         scorers = {how: gated(inner, wanted) for how, inner in setup.evaluators.items()}
         setup = replace(setup, evaluators=scorers, wanted=wanted)
@@ -159,7 +161,8 @@ class _Shared:
             check_refine(operators.refine, usable, self.roles, plan.name, observes="enrich" in uses)
         if "enrich" in uses:
             check_tools(operators.enrich, self.tools, plan.name)
-            check_environment(operators.enrich, environment, plan.name)
+        if "enrich" not in own:
+            check_environment(operators.enrich if "enrich" in uses else None, environment, plan.name)
         if plan.selection == "verified" and usable is None:
             raise BadInput(
                 f"blueprint {plan.name} selects by verifier: give one that knows no gold answer, or oracle=True"
@@ -169,10 +172,8 @@ class _Shared:
             nested = operators.generate.variant(how).nested
             if nested is not None:
                 cap = Budget(calls=nested.calls, tokens=nested.tokens)
-                child = blueprints.load(nested.blueprint)
-                inner[how] = self.setup(
-                    child, _tightest(cap, Budget(**child.budget.model_dump())), seed, self.on_nested
-                )
+                child = cast(blueprints.load(nested.blueprint), self.roles)
+                inner[how] = self.setup(child, _tightest(cap, child.budget), seed, self.on_nested)
         return Setup(
             plan,
             self.roles,
@@ -192,7 +193,7 @@ class _Shared:
         )
 
 
-def _tightest(*budgets: Budget) -> Budget:
+def _tightest(*budgets: Budget | Caps) -> Budget:
     """The smallest cap of each kind."""
 
     def least(name: str) -> Any:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
+from typing_extensions import TypeIs
+
 from reflectree.models.base import FREE, Capabilities, PolicyModel, PolicyOptions, Price
 from reflectree.models.prices import price_of
 from reflectree.models.servers import GENERIC, OPENAI_ELSEWHERE, SERVERS, Server
@@ -22,6 +24,9 @@ from reflectree.rlm_ops.extras import require
 FORMS = ("embedded", "openai/MODEL", "http://HOST:PORT/v1#MODEL", *(f"{k}/MODEL" for k in SERVERS if k != "openai"),
          "litellm/PROVIDER/MODEL", "local/PATH", "countdown-policy")  # fmt: skip
 """The forms a model string can take."""
+
+_POLICY = ("name", "capabilities", "price", "complete", "prompt_bound", "aclose")
+_PLAIN = PolicyOptions()
 
 _LOOPBACK = re.compile(r"https?://(?:localhost|127\.[\d.]+|\[::1\])(?:[:/]|$)")
 
@@ -55,7 +60,7 @@ def policy(
     options = PolicyOptions(base_url, api_key, dict(headers or {}), price, capabilities, dict(extra or {}))
     if isinstance(model, str):
         return _named(model.strip(), options)
-    if isinstance(model, PolicyModel):
+    if _is_policy(model):
         return _unchanged(model, options)
     if hasattr(model, "ainvoke"):
         from reflectree.models.langchain import LangChainPolicy
@@ -64,6 +69,11 @@ def policy(
             raise BadInput("a LangChain model has its own address and key: set them where it is built")
         return LangChainPolicy(model, price=price, capabilities=capabilities)
     raise BadInput(f"{type(model).__name__} is no model: give a string ({', '.join(FORMS)}) or a LangChain chat model")
+
+
+def _is_policy(model: Any) -> TypeIs[PolicyModel]:
+    """What `isinstance` says of the protocol, which it takes apart anew each time."""
+    return all(hasattr(model, name) for name in _POLICY)
 
 
 async def check(model: PolicyModel) -> str:
@@ -138,7 +148,7 @@ def _client(
 
 
 def _embedded(options: PolicyOptions) -> PolicyModel:
-    if options != PolicyOptions():
+    if options != _PLAIN:
         raise BadInput("the embedded model has no address, key or options: leave base_url and the others out")
     from reflectree.models.embedded import EmbeddedPolicy
 
@@ -146,7 +156,7 @@ def _embedded(options: PolicyOptions) -> PolicyModel:
 
 
 def _countdown(options: PolicyOptions) -> PolicyModel:
-    if options != PolicyOptions():
+    if options != _PLAIN:
         raise BadInput("countdown-policy has no address, key or options: leave base_url and the others out")
     load = require("reflectree.models.neural.countdown.load", "serving", "countdown-policy")
     model: PolicyModel = load.load_policy()
@@ -157,7 +167,7 @@ def _local(path: str, options: PolicyOptions) -> PolicyModel:
     """Weights in a folder; `local//absolute`, `local/~/home` and `local/relative` are all read as paths."""
     from reflectree.models.local import TransformersPolicy
 
-    if options != PolicyOptions():
+    if options != _PLAIN:
         raise BadInput("a local model has no address, key or options: leave base_url and the others out")
     folder = FilePath(path).expanduser()
     if not folder.is_dir():
@@ -176,7 +186,7 @@ def _models_beside(folder: FilePath) -> list[str]:
 
 
 def _unchanged(model: PolicyModel, options: PolicyOptions) -> PolicyModel:
-    if options != PolicyOptions():
+    if options != _PLAIN:
         raise BadInput("this is a policy already: set its options where it is built")
     return model
 

@@ -67,6 +67,8 @@ def by_visits(candidates: Sequence[Candidate]) -> Selection | None:
 
 def majority(candidates: Sequence[Candidate]) -> Selection | None:
     """The answer given most often (self-consistency, arXiv 2203.11171); the score is its share of the candidates."""
+    if len(candidates) == 1:  # what it is the same as need not be known
+        return Selection(candidates[0].node, candidates[0].answer, 1.0, "majority")
     return _vote(candidates, lambda candidate: 1.0, "majority")
 
 

@@ -6,14 +6,15 @@ The service behind it says who may ask and begins runs; nothing of that is known
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from reflectree.apps.endpoint.body import ChatBody
 from reflectree.apps.endpoint.errors import api_error
@@ -42,7 +43,7 @@ _Answer = Callable[[Request], Awaitable[Response]]
 
 def build_app(
     service: Service, *, address: Address | None = None, keep_alive: float = KEEP_ALIVE, patience: float = PATIENCE
-) -> Starlette:
+) -> Application:
     """The application over a service.
 
     Args:
@@ -52,9 +53,10 @@ def build_app(
         patience: Seconds that a client may take nothing while there is something to send.
     """
     routes: list[Route] = []
+    serves = None if address is None else lru_cache(maxsize=64)(address.serves)  # most clients use one name
 
     def route(path: str, answer: _Answer, method: str = "GET", *, is_open: bool = False) -> None:
-        routes.append(Route(path, _guarded(answer, service, path, address, is_open=is_open), methods=[method]))
+        routes.append(Route(path, _Guarded(answer, service, path, serves, is_open=is_open), methods=[method]))
 
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_card(name, service) for name in service.offered]})
@@ -79,8 +81,7 @@ def build_app(
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:
-        if service.draining:
-            raise shutting_down()
+        await service.check_ready()
         return JSONResponse({"status": "ready", "in_flight": service.in_flight})
 
     async def counted(_: Request) -> Response:
@@ -98,34 +99,46 @@ def build_app(
     route("/metrics", counted)
     route("/openapi.json", described)
 
-    async def refused(_: Request, error: Exception) -> Response:
+    def refused(error: HTTPException) -> Response:
         told = api_error(error)
         service.on_request("other", told.status, 0.0)
         return refusal(told)
 
-    return Application(patience, routes=routes, exception_handlers={HTTPException: refused})
+    return Application(routes, refused, patience)
 
 
-def _guarded(
-    answer: _Answer, service: Service, path: str, address: Address | None, *, is_open: bool
-) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+class _Guarded:
     """An answer, its host and key checked, its errors told, its time counted; a stream counts itself at its end."""
 
-    async def handle(request: Request) -> Response:
+    def __init__(
+        self, answer: _Answer, service: Service, path: str, serves: Callable[[str], bool] | None, *, is_open: bool
+    ) -> None:
+        self._answer, self._service, self._path = answer, service, path
+        self._serves, self._is_open = serves, is_open
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        request = Request(scope, receive, send)
         started = request.state.started = time.monotonic()
         try:
-            if address is not None and not all(map(address.serves, request.headers.getlist("host"))):
-                raise ApiError(421, "unknown_host", "this server is not asked under that Host: see --allow-host")
-            if not is_open:
-                request.state.key = service.key_of(request.headers.get("authorization"))
-            response = await answer(request)
+            self._check(request)
+            response = await self._answer(request)
         except Exception as error:  # the boundary to the client: every error has one form
             response = refusal(api_error(error))
         if not isinstance(response, Stream):
-            service.on_request(path, response.status_code, time.monotonic() - started)
-        return response
+            self._service.on_request(self._path, response.status_code, time.monotonic() - started)
+        await response(scope, receive, send)
 
-    return handle
+    def _check(self, request: Request) -> None:
+        """Refuse who may not ask.
+
+        Raises:
+            ApiError: This server is not asked under that name (421), or the key is missing or wrong (401).
+        """
+        if self._serves is not None and not all(map(self._serves, request.headers.getlist("host"))):
+            raise ApiError(421, "unknown_host", "this server is not asked under that Host: see --allow-host")
+        if not self._is_open:
+            request.state.key = self._service.key_of(request.headers.get("authorization"))
 
 
 def _chatting(service: Service, keep_alive: float) -> _Answer:

@@ -24,6 +24,7 @@ READ = (RUN_HEADER, KEY_HEADER, *CAP_HEADERS)
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
+_UNCAPPED = Budget()
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 
 
@@ -44,18 +45,21 @@ def asked_budget(told: Mapping[str, str]) -> Budget:
             kind = "a whole number above 0" if whole else "a number above 0"
             raise ApiError(422, "invalid_header", f"{_titled(header)}: give {kind}", param=header)
         caps[cap] = int(number) if whole else number
-    return Budget(**caps)
+    return Budget(**caps) if caps else _UNCAPPED
 
 
 def least(asked: Budget, caps: Budget) -> Budget:
     """The smaller cap of each kind."""
+    if asked == _UNCAPPED:
+        return caps
     pairs = {spec.name: (getattr(asked, spec.name), getattr(caps, spec.name)) for spec in fields(Budget)}
     return Budget(**{name: min((cap for cap in pair if cap is not None), default=None) for name, pair in pairs.items()})
 
 
 def of_run(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that say something of a run."""
-    return {name: headers[name] for name in READ if headers.get(name)}
+    given = dict(reversed(list(headers.items())))  # of two with one name, the first
+    return {name: given[name] for name in READ if given.get(name)}
 
 
 def asked_run_id(told: Mapping[str, str]) -> str | None:

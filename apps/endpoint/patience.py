@@ -1,13 +1,19 @@
-"""An application that does not wait for ever for a client that asks and then takes nothing of the answer."""
+"""An application that does not wait for ever for a client that asks and then takes nothing of the answer.
+
+Nothing but the routes is known of it, and of them only that each tells its errors itself: what Starlette puts around
+them for errors takes as long as all the rest of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Router
 from starlette.types import Message, Receive, Scope, Send
 
 PATIENCE = 30.0
@@ -21,23 +27,31 @@ class TookNothing(OSError):
     """The client takes nothing of what is sent to it; the connection was cut."""
 
 
-class Application(Starlette):
-    """Starlette, which cuts the connection of a client that asks and then takes nothing.
+class Application(Router):
+    """Routes, which cut the connection of a client that asks and then takes nothing.
 
     Args:
+        routes: What answers; each tells its errors itself.
+        refused: What is told where no route answers.
         patience: Seconds that a client may take nothing while there is something to send.
     """
 
-    def __init__(self, patience: float, **options: Any) -> None:
-        super().__init__(**options)
-        self._patience = patience
+    def __init__(
+        self, routes: Sequence[BaseRoute], refused: Callable[[HTTPException], Response], patience: float
+    ) -> None:
+        super().__init__(routes)
+        self._refused, self._patience = refused, patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         # ASGI cannot cut a connection, and to close it would wait for the client; Uvicorn's own `send` knows it.
-        transport = getattr(getattr(send, "__self__", None), "transport", None)
+        cycle = getattr(send, "__self__", None)
+        transport, flow = getattr(cycle, "transport", None), getattr(cycle, "flow", None)
 
         async def patient(message: Message) -> None:
+            if flow is not None and not flow.write_paused:
+                await send(message)  # which waits for nobody
+                return
             try:
                 async with asyncio.timeout(self._patience):
                     await send(message)
@@ -46,8 +60,12 @@ class Application(Starlette):
                     transport.abort()
                 raise TookNothing from error
 
+        scope["app"] = self  # without it, Starlette tells of what it does not find in words of its own
         with contextlib.suppress(TookNothing):
-            await super().__call__(scope, receive, patient)
+            try:
+                await super().__call__(scope, receive, patient)
+            except HTTPException as error:
+                await self._refused(error)(scope, receive, patient)
         if transport is not None:
             await self._taken(transport)
 

@@ -53,8 +53,7 @@ class Chat:
         include_usage: Whether the stream ends with the bill.
         run_id: The name that the client gave the run.
         idempotency_key: The client's word for "the same request as before".
-        digest: Of everything above that changes the reply.
-        body: The client's body, its known fields only: `restored` takes it again.
+        sent: The client's body.
     """
 
     model: str
@@ -72,8 +71,18 @@ class Chat:
     include_usage: bool
     run_id: str | None
     idempotency_key: str | None
-    digest: str
-    body: dict[str, Any]
+    sent: ChatBody
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The client's body, its known fields only: `restored` takes it again."""
+        return self.sent.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    @property
+    def digest(self) -> str:
+        """Of what changes the reply; how it is sent does not."""
+        said = {name: value for name, value in self.body.items() if name not in ("stream", "stream_options", "user")}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def plan(self, source: Any) -> Blueprint:
         """The blueprint to run: what the offered name stands for, sampling as the client wants."""
@@ -133,7 +142,6 @@ def _chat(body: ChatBody, budget: Budget, offered: Offered, run_id: str | None, 
         blueprint, policy = parse_model(body.model, offered)
     except UnknownModel as error:
         raise ApiError(404, "model_not_found", str(error), param="model") from error
-    data = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     messages, wants = tuple(message_of(turn, index) for index, turn in enumerate(body.messages)), _wants(body)
     _check_asked(messages, wants)
     return Chat(
@@ -152,8 +160,7 @@ def _chat(body: ChatBody, budget: Budget, offered: Offered, run_id: str | None, 
         include_usage=bool(body.stream_options and body.stream_options.include_usage),
         run_id=run_id,
         idempotency_key=idempotency_key,
-        digest=_digest(data),
-        body=data,
+        sent=body,
     )
 
 
@@ -210,17 +217,3 @@ def _scaled(budget: Budget, effort: Effort | None) -> Budget:
     calls = None if budget.calls is None else max(1, int(budget.calls * part))
     tokens = None if budget.tokens is None else max(1, int(budget.tokens * part))
     return Budget(calls, tokens, budget.usd, budget.seconds)
-
-
-def _digest(data: dict[str, Any]) -> str:
-    """Of what changes the reply; how it is sent does not.
-
-    Raises:
-        ApiError: A schema holds a number that JSON does not know.
-    """
-    said = {name: value for name, value in data.items() if name not in ("stream", "stream_options", "user")}
-    try:
-        text = json.dumps(said, sort_keys=True, allow_nan=False)
-    except ValueError as error:
-        raise ApiError(422, "invalid_field", "the body holds NaN or Infinity, which are not JSON") from error
-    return hashlib.sha256(text.encode()).hexdigest()

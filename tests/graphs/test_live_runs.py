@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from tests.support.alive import FIRST, alive
 from tests.support.engine import Oracle
@@ -15,15 +14,18 @@ from reflectree.rlm_ops.events import Row
 def test_runs_are_kept_by_key_and_made_anew_where_the_trace_is_another() -> None:
     made: list[LiveRun] = []
 
-    def make(rows: Sequence[Row], elapsed: float) -> LiveRun:
-        made.append(alive(Oracle(), rows))
-        return made[-1]
+    def join(key: str, rows: list[Row]) -> LiveRun:
+        def make() -> LiveRun:
+            made.append(alive(Oracle(), rows))
+            return made[-1]
 
-    runs = LiveRuns(make)
-    first = runs.join("a", FIRST, 0.0)
-    assert runs.join("a", FIRST, 0.0) is first
-    assert runs.join("b", FIRST, 0.0) is not first
-    other = runs.join("a", [{**FIRST[0], "question": "Other?"}], 0.0)
+        return runs.join(key, rows, make)
+
+    runs = LiveRuns()
+    first = join("a", FIRST)
+    assert join("a", FIRST) is first
+    assert join("b", FIRST) is not first
+    other = join("a", [{**FIRST[0], "question": "Other?"}])
     assert other is not first
     assert runs.get("a") is other
     runs.drop("a")
@@ -37,8 +39,8 @@ def test_runs_are_kept_by_key_and_made_anew_where_the_trace_is_another() -> None
 def test_dropping_cancels_what_is_in_flight() -> None:
     async def story() -> None:
         policy = Oracle(latency=lambda number: 1000.0)
-        runs = LiveRuns(lambda rows, elapsed: alive(policy, rows))
-        live = runs.join("a", FIRST, 0.0)
+        runs = LiveRuns()
+        live = runs.join("a", FIRST, lambda: alive(policy, FIRST))
         _, batches, _ = live.advance(FIRST)
         work = asyncio.ensure_future(live.work("generate", batches["generate"]))
         await asyncio.sleep(1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -236,3 +238,26 @@ async def test_a_run_in_a_node_of_another_graph_is_a_part_of_it() -> None:
 async def test_runs_side_by_side_do_not_hear_each_other() -> None:
     alone, (told, _) = await asyncio.gather(asyncio.gather(*(_solved() for _ in range(20))), heard(_solved))
     assert set(alone) == {told}
+
+
+@pytest.fixture
+def _without_collector() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+class _Watch:
+    def __call__(self, event: Any, structure: Any) -> None:
+        """See nothing."""
+
+
+@pytest.mark.usefixtures("_without_collector")
+async def test_what_a_run_held_is_free_when_it_has_ended() -> None:
+    watch = _Watch()
+    held = weakref.ref(watch)
+    await asolve("What is 6 times 7?", blueprint="cot", policy=author(), on_event=watch)
+    del watch
+    assert held() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,10 @@ from reflectree.models.local import TransformersPolicy
 from reflectree.models.loopback import LoopbackServer
 from reflectree.models.openai_compatible import OpenAICompatiblePolicy
 from reflectree.models.resolve import check, policy
+from reflectree.models.resolve_values import value_model
 from reflectree.rlm_ops.errors import BadInput
+
+_PARTS = ("name", "capabilities", "price", "complete", "prompt_bound", "aclose")
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +123,18 @@ def test_models_are_taken_as_they_are() -> None:
     assert wrapped.price == FREE
 
 
+@pytest.mark.parametrize("missing", [None, *_PARTS])
+def test_a_policy_has_all_that_the_protocol_asks_for(missing: str | None) -> None:
+    whole = ScriptedPolicy("ok")
+    model = SimpleNamespace(**{part: getattr(whole, part) for part in _PARTS if part != missing})
+    assert isinstance(model, PolicyModel) is (missing is None)
+    if missing is None:
+        assert policy(model) is model
+    else:
+        with pytest.raises(BadInput, match="SimpleNamespace is no model"):
+            policy(model)
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -206,3 +222,16 @@ async def test_checking_asks_for_the_models_and_pays_nothing() -> None:
     assert "cannot be reached" in await check(gone)
     await gone.aclose()
     assert "ready" in await check(ScriptedPolicy("ok"))
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("http://user:secret@host:8000/v1#m", "http://host:8000/v1#m"),
+        ("https://secret@host/v1", "https://host/v1"),
+        ("http://host/v1#team@model", "http://host/v1#team@model"),
+    ],
+)
+def test_a_login_in_an_address_is_not_in_the_name_which_traces_hold(address: str, name: str) -> None:
+    assert policy(address).name == name
+    assert value_model(address).name == name
