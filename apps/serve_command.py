@@ -129,6 +129,17 @@ def serve(
             help="Most runs under way; more are answered with 503.",
         ),
     ] = 1024,
+    max_connections: Annotated[
+        int | None,
+        typer.Option(
+            "--max-connections",
+            metavar="N",
+            min=1,
+            rich_help_panel=_ACCESS,
+            help="Most connections; where there is no room, the one that is idle longest is closed. Default: half of "
+            "the files that the process may open, at most 10,000.",
+        ),
+    ] = None,
     max_calls: Annotated[
         int,
         typer.Option("--max-calls", "-n", metavar="N", min=1, rich_help_panel=_RUN, help="Most requests to models."),
@@ -190,20 +201,23 @@ def serve(
 
     Exit codes: 0 told to end, 2 bad input (a port in use, an unknown model, no key for a network, an extra missing).
     """  # fmt: skip
-    from reflectree.apps.endpoint.keys import read_keys
     from reflectree.rlm_ops.extras import require
 
     for module in ("starlette", "uvicorn", "prometheus_client"):
         require(module, "serve", "the endpoint")
+    from reflectree.apps.endpoint.keys import read_keys
     from reflectree.apps.endpoint.limits import Limits
     from reflectree.apps.endpoint.run import serve as run
     from reflectree.apps.endpoint.service import Service
     from reflectree.models.http.limits import check_exposure
+    from reflectree.models.http.room import open_more, room
     from reflectree.models.http.running import bind
     from reflectree.rlm_ops.budget import Budget
 
     allowed = read_keys(api_key_env, keys)
     check_exposure(host, bool(allowed), insecure, "give keys with --api-key-env NAME or --keys FILE, or say --insecure")
+    open_more()
+    connections = room(max_connections)
     with closing(bind(host, port)) as sock:  # before a model is loaded: that a port is in use is known at once
         offering = _offering(
             models or ["embedded"], blueprint or (), value_model, memory, model_key_env, price, concurrency
@@ -217,7 +231,14 @@ def serve(
             keep_days=keep_days,
         )
         names = [name.lower() for name in allow_host or ()]
-        run(service, sock, grace=drain_seconds, names=names, announce=lambda url: _announce(service, url))
+        run(
+            service,
+            sock,
+            grace=drain_seconds,
+            names=names,
+            connections=connections,
+            announce=lambda url: _announce(service, url),
+        )
 
 
 def _offering(

@@ -6,6 +6,7 @@ Who may begin it was decided before, and who waits for it is not known here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +17,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from reflectree.apps.endpoint.errors import api_error
 from reflectree.apps.endpoint.keys import Key
 from reflectree.apps.endpoint.limits import Gate, Grant
+from reflectree.apps.endpoint.metering import Metered
 from reflectree.apps.endpoint.metrics import Metrics
 from reflectree.apps.endpoint.offering import Offering
 from reflectree.apps.endpoint.recovery import Record, Recovery, thread_of
@@ -24,7 +26,7 @@ from reflectree.graphs.adapters.replying import areply
 from reflectree.models.http.errors import ApiError
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
-from reflectree.rlm_ops.errors import RunLocked
+from reflectree.rlm_ops.errors import ModelError, RunLocked
 from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.structure import ReasoningStructure
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
@@ -32,6 +34,8 @@ from reflectree.rlm_ops.usage import NO_USAGE, Usage
 if TYPE_CHECKING:
     from reflectree.graphs.adapters.replying import Replied
     from reflectree.graphs.live import OnEvent
+
+logger = logging.getLogger(__name__)
 
 _PLANS = 256
 """Blueprints, with clients' settings of sampling, that are kept."""
@@ -47,7 +51,8 @@ class Job:
         run_id: Its name.
         grant: The permission to spend; `None` where it is finished, and is only told again.
         record: What was kept of it before.
-        usage: Its bill so far: what this process has to pay.
+        metered: The policy, which knows what was spent on it.
+        before: What was spent before a restart, and is on no bill yet.
     """
 
     chat: Chat
@@ -55,7 +60,13 @@ class Job:
     run_id: str
     grant: Grant | None
     record: Record | None = None
-    usage: Usage = NO_USAGE
+    metered: Metered | None = None
+    before: Usage = NO_USAGE
+
+    @property
+    def usage(self) -> Usage:
+        """Its bill so far: what this process has to pay, calls under way included."""
+        return self.before if self.metered is None else self.before + self.metered.usage
 
     @property
     def thread(self) -> str:
@@ -94,26 +105,37 @@ class Carrier:
             ReflectreeError: It ended without a reply.
             ApiError: Another server has it.
         """
-        if self.recovery is None:
-            return await self._counted(job, tell, None)
         try:
-            try:
-                await self._enter(self.recovery, job)
-            except asyncio.CancelledError:  # it may have been written, and nobody waits for it
-                if not self.ending:
-                    await self.recovery.mark(job.key.name, job.run_id, "cancelled")
-                raise
-            async with self.recovery.held(job.thread) as saver:
-                if job.record is not None and job.record.state == "running":
-                    self._metrics.on_recovered()
-                return await self._recorded(self.recovery, job, tell, saver)
+            if self.recovery is None:
+                return await self._counted(job, tell, None)
+            return await self._kept(self.recovery, job, tell)
         except RunLocked as error:
             raise ApiError(409, "run_under_way", str(error), headers={"Retry-After": "1"}) from error
+        except ApiError:
+            raise
+        except Exception as error:
+            if isinstance(error, ModelError):  # clients are not told where the models are
+                logger.warning("run %s of %s: %s: %s", job.run_id, job.key.name, type(error).__name__, error)
+            self._metrics.on_error(error)
+            raise
 
     async def again(self, job: Job) -> Replied:
         """The reply of a finished run, out of its checkpoint; nothing is called and nothing is paid."""
         assert self.recovery is not None
         return await self._reply(job, lambda event, structure: None, self.recovery.saver())
+
+    async def _kept(self, recovery: Recovery, job: Job, tell: OnEvent) -> Replied:
+        """Carry a run out that a restart does not lose."""
+        try:
+            await self._enter(recovery, job)
+        except asyncio.CancelledError:  # it may have been written, and nobody waits for it
+            if not self.ending:
+                await recovery.mark(job.key.name, job.run_id, "cancelled")
+            raise
+        async with recovery.held(job.thread) as saver:
+            if job.record is not None and job.record.state == "running":
+                self._metrics.on_recovered()
+            return await self._recorded(recovery, job, tell, saver)
 
     async def _enter(self, recovery: Recovery, job: Job) -> None:
         """Keep what was asked, before anything is paid.
@@ -166,13 +188,13 @@ class Carrier:
 
     async def _counted(self, job: Job, tell: OnEvent, saver: BaseCheckpointSaver[Any] | None) -> Replied:
         """Carry it out, and count what came of it."""
-        interrupted = job.record is not None and job.record.state == "running"
+        unbilled = job.record is not None and job.record.state == "running"
 
         def on_event(event: Event, structure: ReasoningStructure) -> None:
-            if interrupted:  # nobody was told yet what it had cost before
-                job.usage = structure.usage
-            elif usage := getattr(event, "usage", None):
-                job.usage = job.usage + usage
+            nonlocal unbilled
+            if unbilled:  # nobody was told yet what it had cost before
+                unbilled = False
+                job.before = _less(structure.usage, getattr(event, "usage", NO_USAGE))
             tell(event, structure)
 
         try:
@@ -180,20 +202,24 @@ class Carrier:
         except asyncio.CancelledError:
             if not self.ending:
                 self._metrics.on_cancelled()
+                self._metrics.on_spent(job.key.name, job.chat.blueprint, job.usage)
             raise
-        except Exception as error:
-            self._metrics.on_error(error)
+        except Exception:
+            self._metrics.on_spent(job.key.name, job.chat.blueprint, job.usage)
             raise
+        if unbilled:  # it had found its answer, and was interrupted before anybody was told
+            job.before = replied.result.usage
         self._metrics.on_run(job.key.name, job.chat.blueprint, replied.result)
         return replied
 
     async def _reply(self, job: Job, on_event: OnEvent, saver: BaseCheckpointSaver[Any] | None) -> Replied:
         chat = job.chat
+        job.metered = Metered(self._offering.policies[chat.policy])
         replied = await areply(
             chat.messages,
             wants=chat.wants,
             blueprint=self._plan(chat),
-            policy=self._offering.policies[chat.policy],
+            policy=job.metered,
             budget=Budget() if job.grant is None else job.grant.budget,
             seed=chat.seed,
             checkpoint=saver,
@@ -214,3 +240,15 @@ class Carrier:
             if len(self._plans) > _PLANS:
                 self._plans.popitem(last=False)
         return plan
+
+
+def _less(usage: Usage, part: Usage) -> Usage:
+    """The bill without a part of it."""
+    usd = None if usage.usd is None or part.usd is None else usage.usd - part.usd
+    return Usage(
+        usage.calls - part.calls,
+        usage.failed_calls - part.failed_calls,
+        usage.prompt_tokens - part.prompt_tokens,
+        usage.completion_tokens - part.completion_tokens,
+        usd,
+    )

@@ -7,11 +7,11 @@ again, `x-should-retry: false` tells them not to.
 from __future__ import annotations
 
 import logging
-import re
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from reflectree.apps.endpoint.hiding import hidden
 from reflectree.apps.endpoint.running import RunStopped
 from reflectree.graphs.postgres import NoDatabase
 from reflectree.models.http.errors import ApiError, ClientGone, gone, of_routing, of_validation
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 _FINAL = {"x-should-retry": "false"}
 _STORES = ("sqlite3", "psycopg", "psycopg_pool")
 """What a checkpoint's errors come from."""
-_ADDRESS = re.compile(r"\bhttps?://[^\s'\"<>]+", re.IGNORECASE)
 
 
 def api_error(error: BaseException) -> ApiError:
@@ -67,7 +66,7 @@ def _of_storage(error: BaseException) -> ApiError:
 
 def _of_run(error: ReflectreeError) -> ApiError:
     """What a run raises on purpose; where the models are is not the clients' to know."""
-    said = _ADDRESS.sub("the model's server", str(error))
+    said = hidden(str(error))
     match error:
         case RunLocked():
             return ApiError(409, "run_under_way", said, headers={"Retry-After": "1"})

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 if TYPE_CHECKING:
     from reflectree.graphs.result import Result
+    from reflectree.rlm_ops.usage import Usage
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -86,6 +87,16 @@ class Metrics:
         calls.inc(usage.calls)
         prompt.inc(usage.prompt_tokens)
         completion.inc(usage.completion_tokens)
+        self._on_rest(key, blueprint, usage)
+
+    def on_spent(self, key: str, blueprint: str, usage: Usage) -> None:
+        """Count what a run cost that ended without a result."""
+        self._calls.labels(blueprint, key).inc(usage.calls)
+        self._tokens.labels(blueprint, key, "prompt").inc(usage.prompt_tokens)
+        self._tokens.labels(blueprint, key, "completion").inc(usage.completion_tokens)
+        self._on_rest(key, blueprint, usage)
+
+    def _on_rest(self, key: str, blueprint: str, usage: Usage) -> None:
         if usage.failed_calls:
             self._failed.labels(blueprint).inc(usage.failed_calls)
         if usage.usd:

@@ -7,10 +7,12 @@ the file or database of LangGraph's, and the statements are the same for SQLite 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -18,7 +20,7 @@ from typing import Any, Literal, Protocol
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from reflectree.graphs.checkpoint import open_saver, run_lock
-from reflectree.graphs.postgres import Postgres, is_url, open_postgres
+from reflectree.graphs.postgres import NoDatabase, Postgres, is_url, open_postgres
 from reflectree.rlm_ops.errors import BadInput, RunLocked
 
 State = Literal["running", "finished", "cancelled", "failed"]
@@ -32,6 +34,11 @@ _TABLES = (
     "usd DOUBLE PRECISION NOT NULL, tokens BIGINT NOT NULL, PRIMARY KEY (owner, day))",
 )
 _COLUMNS = "owner, run, idempotency, digest, model, state, created, body, error"
+_CHECK = (
+    "INSERT INTO reflectree (key, value) VALUES ('checked', %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
+_CHECK_BUSY_MS = 100
+_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +85,68 @@ class Driver(Protocol):
         """Run one statement and commit; gives its rows as mappings."""
         ...
 
+    async def check(self) -> None:
+        """Write something, so that it is known whether runs can be saved.
+
+        Raises:
+            Exception: They cannot; the error says why.
+        """
+        ...
+
 
 class _Sqlite:
     """SQLite; each statement runs where it stands, well under 1 ms."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, path: str | os.PathLike[str]) -> None:
+        self._connection, self._path = connection, path
+        self._opened = _identity(path)
 
     async def execute(self, statement: str, values: tuple[Any, ...] = ()) -> Sequence[Any]:
         cursor = self._connection.cursor()
         cursor.row_factory = sqlite3.Row
-        rows = cursor.execute(statement.replace("%s", "?"), values).fetchall()
-        self._connection.commit()
+        try:
+            rows = cursor.execute(statement.replace("%s", "?"), values).fetchall()
+            self._connection.commit()
+        except sqlite3.Error:
+            self._connection.rollback()
+            raise
         return rows
+
+    async def check(self) -> None:
+        if _identity(self._path) != self._opened:  # it would go on writing to a file that no name leads to
+            raise sqlite3.OperationalError(f"{self._path} is gone, or another file stands in its place: start anew")
+        (patience,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
+        self._connection.execute(f"PRAGMA busy_timeout = {_CHECK_BUSY_MS}")  # nothing else is done while it waits
+        try:
+            await self.execute(_CHECK, (str(time.time()),))
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {patience}")
+
+
+class _Postgres:
+    """A database, which may be several servers'."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    async def execute(self, statement: str, values: tuple[Any, ...] = ()) -> Sequence[Any]:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):  # the pool goes on trying for longer than clients wait
+                return await self._postgres.execute(statement, values)
+        except TimeoutError as error:
+            raise NoDatabase(f"the database does not answer within {_PATIENCE_S:g} s") from error
+
+    async def check(self) -> None:
+        await self.execute(_CHECK, (str(time.time()),))
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Which file stands there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class Recovery:
@@ -163,6 +219,14 @@ class Recovery:
         await self._driver.execute("DELETE FROM reflectree_spent WHERE day < %s", (int(before // 86_400),))
         return len(rows)
 
+    async def check(self) -> None:
+        """Write something, so that it is known whether runs can be saved.
+
+        Raises:
+            Exception: They cannot; the error says why.
+        """
+        await self._driver.check()
+
     async def spend(self, owner: str, day: int, usd: float, tokens: int) -> tuple[float, int]:
         """Add to what a key has spent on a day (days since 1970, UTC); gives what it comes to, on all servers."""
         rows = await self._driver.execute(
@@ -185,9 +249,10 @@ async def open_recovery(checkpoint: str | os.PathLike[str]) -> AsyncIterator[Rec
     async with contextlib.AsyncExitStack() as stack:
         if is_url(checkpoint):
             postgres = await stack.enter_async_context(open_postgres(str(checkpoint)))
+            database = _Postgres(postgres)
             async with postgres.turn("reflectree:runs"):
-                await _make_tables(postgres)
-            recovery = Recovery(postgres, None, postgres)
+                await _make_tables(database)
+            recovery = Recovery(database, None, postgres)
         else:
             try:
                 stack.enter_context(run_lock(checkpoint, "reflectree serve"))
@@ -195,7 +260,7 @@ async def open_recovery(checkpoint: str | os.PathLike[str]) -> AsyncIterator[Rec
                 said = f"another server uses the checkpoint {checkpoint}: stop it, or give each its own"
                 raise BadInput(said) from None
             saver = stack.enter_context(open_saver(checkpoint))
-            driver = _Sqlite(saver.conn)
+            driver = _Sqlite(saver.conn, checkpoint)
             await _make_tables(driver)
             recovery = Recovery(driver, saver, None)
         yield recovery

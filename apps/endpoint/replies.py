@@ -62,10 +62,15 @@ def tool_calls(replied: Replied) -> list[dict[str, Any]]:
         {
             "id": call.id,
             "type": "function",
-            "function": {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)},
+            "function": {"name": call.name, "arguments": _json(call.arguments)},
         }
         for call in replied.said.tool_calls
     ]
+
+
+def _json(value: Any) -> str:
+    """JSON that can be sent: in a model's own, half of a surrogate pair may be written, which no UTF-8 can hold."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def usage(result: Result) -> dict[str, Any]:

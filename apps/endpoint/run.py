@@ -15,9 +15,10 @@ from reflectree.apps.endpoint.app import build_app
 from reflectree.apps.endpoint.service import Service
 from reflectree.models.http.hosts import Address
 from reflectree.models.http.limits import check_exposure, is_loopback
+from reflectree.models.http.room import Room
 from reflectree.models.http.running import GRACE, DrainingServer, bind, on_a_thread, url_of
 
-_GC = (20_000, 20, 50)
+_GC = (100_000, 20, 50)
 """Objects made between two collections, and how many collections of a generation make one of the next."""
 
 
@@ -27,6 +28,7 @@ def serve(
     *,
     grace: float = GRACE,
     names: Collection[str] = (),
+    connections: Room | None = None,
     announce: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then the socket and the service are closed.
@@ -36,6 +38,7 @@ def serve(
         sock: Where, as `bind` makes it.
         grace: Seconds that requests under way have at the end.
         names: Further names, in lower case, under which clients may ask a server of this machine without keys.
+        connections: Room for connections; for as many as there are descriptors for where absent.
         announce: Is told the address once requests are answered.
 
     Raises:
@@ -47,7 +50,7 @@ def serve(
         announce(url_of(sock))
 
     try:
-        _server(service, grace, up, _address(service, sock, names)).run(sockets=[sock])
+        _server(service, grace, up, _address(service, sock, names), connections).run(sockets=[sock])
     finally:
         sock.close()
 
@@ -79,6 +82,14 @@ def _address(service: Service, sock: socket.socket, names: Collection[str]) -> A
     return Address(host, names) if is_loopback(host) and not service.keys else None
 
 
-def _server(service: Service, grace: float, on_up: Callable[[], None], address: Address | None) -> DrainingServer:
+def _server(
+    service: Service,
+    grace: float,
+    on_up: Callable[[], None],
+    address: Address | None,
+    connections: Room | None = None,
+) -> DrainingServer:
     app = build_app(service, address=address)
-    return DrainingServer(app, service, grace, on_up, begin=service.begin, end=service.end, fast=True)
+    return DrainingServer(
+        app, service, grace, on_up, begin=service.begin, end=service.end, fast=True, connections=connections
+    )

@@ -11,7 +11,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from reflectree.rlm_ops.events import Event
+from reflectree.apps.endpoint.hiding import hidden
+from reflectree.rlm_ops.events import Event, Failed
 from reflectree.rlm_ops.structure import ReasoningStructure
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class Running:
         Args:
             run_id: Its name.
             work: Carries it out, and calls what it is given with each event.
-            line_of: What a person reads of an event; `graphs.adapters.progress.line_of` where absent.
+            line_of: What a person reads of an event; `graphs.adapters.progress.line_of` where absent, errors told as
+                clients may know them.
             on_end: Is called once, when the run has ended in whatever way.
         """
         self.run_id = run_id
@@ -140,7 +142,11 @@ class Running:
 def _in_words() -> LineOf:
     from reflectree.graphs.adapters.progress import line_of
 
-    return line_of
+    def told(event: Event, structure: ReasoningStructure) -> str | None:
+        line = line_of(event, structure)
+        return hidden(line) if line and isinstance(event, Failed) else line
+
+    return told
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

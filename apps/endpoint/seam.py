@@ -55,6 +55,14 @@ class Service(Protocol):
         """How much one request may send."""
         ...
 
+    async def check_ready(self) -> None:
+        """See that runs can be begun now.
+
+        Raises:
+            ApiError: The server is shutting down, or what it saves runs in cannot be used (503).
+        """
+        ...
+
     def key_of(self, authorization: str | None) -> Any:
         """Whose key it is.
 

@@ -11,7 +11,6 @@ import logging
 import os
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -20,12 +19,14 @@ from reflectree.apps.endpoint.keys import Key, Keys
 from reflectree.apps.endpoint.limits import Gate, Limits
 from reflectree.apps.endpoint.metrics import CONTENT_TYPE, Metrics
 from reflectree.apps.endpoint.offering import Offering
+from reflectree.apps.endpoint.readiness import Readiness
 from reflectree.apps.endpoint.recovery import Record, Recovery, open_recovery
+from reflectree.apps.endpoint.register import Register, check_same
 from reflectree.apps.endpoint.requests import Chat, restored
 from reflectree.apps.endpoint.running import Running, RunState
 from reflectree.apps.endpoint.shared import Shared
 from reflectree.graphs.adapters.names import Offered
-from reflectree.models.http.errors import ApiError
+from reflectree.models.http.errors import ApiError, shutting_down
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.errors import BadInput
 
@@ -33,9 +34,6 @@ logger = logging.getLogger(__name__)
 
 CAPS = Budget(calls=256, seconds=600.0)
 """The most that one run may spend, where the server is told nothing else."""
-
-KEPT = 1000
-"""Named runs that a server without a checkpoint remembers after their end."""
 
 _HOUR = 3600.0
 
@@ -76,13 +74,11 @@ class Service:
         self.metrics = Metrics(lambda: self.in_flight, lambda: self.gate.under_way)
         self._carrier = Carrier(offering, self.gate, self.metrics)
         self._recovery: Recovery | None = None
+        self._readiness: Readiness | None = None
         self._stack = contextlib.AsyncExitStack()
         self._alone: set[Running] = set()
         """Runs that nobody can join, for they have no name and are not kept."""
-        self._live: dict[tuple[str, str], Shared] = {}
-        self._words: dict[tuple[str, str], str] = {}
-        """The runs' names by the client's words for them (idempotency keys)."""
-        self._kept: OrderedDict[tuple[str, str], str | None] = OrderedDict()
+        self._register = Register()
         self._sweeper: asyncio.Task[None] | None = None
         self._check_prices()
 
@@ -96,6 +92,7 @@ class Service:
             return
         recovery = self._recovery = await self._stack.enter_async_context(open_recovery(self._checkpoint))
         self._carrier.recovery = recovery
+        self._readiness = Readiness(recovery.check)
         try:
             for key in self.keys:
                 usd, tokens = await recovery.spend(key.name, self.gate.day, 0.0, 0)
@@ -110,7 +107,7 @@ class Service:
     async def end(self) -> None:
         """Stop what is under way (a checkpoint keeps it for the next start), and close everything."""
         self._carrier.ending = True
-        left: list[Running | Shared] = [*self._alone, *self._live.values()]
+        left: list[Running | Shared] = [*self._alone, *self._register]
         for run in left:
             await run.cancel()
         if self._sweeper is not None:
@@ -120,6 +117,18 @@ class Service:
         await self.offering.aclose()
 
     # What the application asks for
+
+    async def check_ready(self) -> None:
+        """See that runs can be begun now.
+
+        Raises:
+            ApiError: The server is shutting down, or the checkpoint cannot be used (503).
+        """
+        if self.draining:
+            raise shutting_down()
+        if self._readiness is not None and not await self._readiness.usable():
+            said = "the server cannot save runs now: its log says why"
+            raise ApiError(503, "checkpoint_failed", said, headers={"Retry-After": "5"})
 
     @property
     def metrics_type(self) -> str:
@@ -150,9 +159,14 @@ class Service:
         """Begin a run, or join the one that the client means by its idempotency key.
 
         Raises:
-            ApiError: A limit of the key (429) or of the server (503) forbids it, the name is taken (409), or the
-                idempotency key was used for another request (422).
+            ApiError: A limit of the key (429) or of the server (503) forbids it, it could not be saved (503), the name
+                is taken (409), the idempotency key was used for another request, or its cap cannot be kept (422).
         """
+        if chat.budget.usd is not None and self.offering.policies[chat.policy].price is None:
+            said = f"X-Reflectree-Max-Usd: the price of {chat.policy} is unknown: cap it by X-Reflectree-Max-Tokens"
+            raise ApiError(422, "unknown_price", said, param="x-reflectree-max-usd")
+        if self._readiness is not None and self._readiness.failing:
+            await self.check_ready()
         if self._recovery is None and chat.run_id is None and chat.idempotency_key is None:
             return self._unshared(self._job(chat, key, uuid.uuid4().hex))
         if (shared := self._joined(chat, key)) is not None:
@@ -164,7 +178,7 @@ class Service:
                 return shared.view()
         if record is None:
             return self._share(self._job(chat, key, chat.run_id or uuid.uuid4().hex)).view()
-        self._check_same(chat, record.run, record.digest)
+        check_same(chat, record.run, record.digest)
         if record.state == "finished":
             self.metrics.on_attached()
             saved = Job(chat, key, record.run, None)
@@ -173,7 +187,7 @@ class Service:
 
     async def run_state(self, run_id: str, key: Key) -> RunState | None:
         """What is known of a run of this key."""
-        shared = self._live.get((key.name, run_id))
+        shared = self._register.get(key.name, run_id)
         if shared is not None:
             return _state_of(shared)
         record = None if self._recovery is None else await self._recovery.find(key.name, run_id)
@@ -219,56 +233,31 @@ class Service:
 
     def _share(self, job: Job) -> Shared:
         """Begin a run that others may join."""
-        name, word = (job.key.name, job.run_id), job.chat.idempotency_key
+        owner, run_id, word = job.key.name, job.run_id, job.chat.idempotency_key
 
         def ended() -> None:
             self._carrier.end(job)
             if self._recovery is not None or shared.task.cancelled() or shared.task.exception() is not None:
-                self._forget(name, word)
-                return
-            self._kept[name] = word
-            while len(self._kept) > KEPT:
-                self._forget(*self._kept.popitem(last=False))
+                self._register.forget(owner, run_id, word)
+            else:
+                self._register.keep(owner, run_id, word)
 
         created = time.time() if job.record is None else job.record.created
         work: Callable[..., Any] = lambda tell: self._carrier.carry(job, tell)  # noqa: E731
-        shared = Shared(job.run_id, job.chat.digest, job.chat.model, created, work, ended)
-        self._live[name] = shared
-        if word is not None:
-            self._words[job.key.name, word] = job.run_id
+        shared = Shared(run_id, job.chat.digest, job.chat.model, created, work, ended)
+        self._register.add(owner, shared, word)
         return shared
-
-    def _forget(self, name: tuple[str, str], word: str | None) -> None:
-        self._live.pop(name, None)
-        if word is not None:
-            self._words.pop((name[0], word), None)
 
     def _joined(self, chat: Chat, key: Key) -> Shared | None:
         """The run that is meant, where it is in this process.
 
         Raises:
-            ApiError: It was begun with something else, or is under way under a name alone.
+            ApiError: It cannot be joined with this request.
         """
-        run_id = chat.run_id
-        if chat.idempotency_key is not None:
-            run_id = self._words.get((key.name, chat.idempotency_key), run_id)
-        shared = None if run_id is None else self._live.get((key.name, run_id))
-        if shared is None:
-            return None
-        self._check_same(chat, shared.run_id, shared.digest)
-        if chat.idempotency_key is None and not shared.task.done():
-            said = f"run {shared.run_id} is under way: wait for it, or send an Idempotency-Key to join it"
-            raise ApiError(409, "run_under_way", said, headers={"Retry-After": "1"})
-        self.metrics.on_attached()
+        shared = self._register.find(key.name, chat)
+        if shared is not None:
+            self.metrics.on_attached()
         return shared
-
-    def _check_same(self, chat: Chat, run_id: str, digest: str) -> None:
-        if digest == chat.digest and chat.run_id in (None, run_id):
-            return
-        if chat.idempotency_key is not None:
-            said = "this Idempotency-Key was sent with another request: use a new one for each"
-            raise ApiError(422, "idempotency_key_reused", said)
-        raise ApiError(409, "run_conflict", f"run {run_id} was begun with another request: use a new name for this one")
 
     # What a restart interrupted
 

@@ -146,8 +146,13 @@ def pieces(text: str, size: int = PIECE) -> Iterator[str]:
         yield text
 
 
+_BREAKS = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"})
+"""Line ends of Unicode, which are none of event streams and JSON: many clients take them for some all the same."""
+
+
 def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"data: {text if text.isascii() else text.translate(_BREAKS)}\n\n"
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:

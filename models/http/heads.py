@@ -1,7 +1,8 @@
-"""Connections that do not wait for ever, nor keep whatever is sent, until a request has been read.
+"""Connections that do not wait for ever, nor keep whatever is sent, until a request has been read; and not too many.
 
 Uvicorn waits for a request's head as long as a client likes and, over httptools, keeps head and trailers of any size:
 before any key was looked at. Of requests that came together it tells only the latest that their client has hung up.
+Its own limit answers 503 to whoever asks while others hold connections and ask nothing; here those make room.
 What is done with a request is not known here.
 """
 
@@ -10,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from reflectree.models.http.room import Room
 
 HEAD_BYTES = 64 * 2**10
 """Bytes in which the head of a request, or what frames a piece of its body, has to be complete; about."""
@@ -27,26 +30,41 @@ _REFUSED = (
 
 
 class _Timed:
-    """Cuts a connection that neither completes a request's head nor waits for a reply."""
+    """Cuts a connection that neither completes a request's head nor waits for a reply, and one there is no room for."""
 
     transport: Any
     cycle: Any
+    room: Room
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)  # type: ignore[misc]
+        if not self.room.enter(self):
+            transport.abort()
+            return
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        self.room.left(self)
         super().connection_lost(exc)  # type: ignore[misc]
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)  # type: ignore[misc]
         if self._answering:
             self._stop()
+            self.room.busy(self)
         elif self._timer is None:
             self._wait()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()  # type: ignore[misc]
+        if not self._answering:
+            self.room.idle(self)
+
+    def leave(self) -> None:
+        """Make room for another."""
+        self.transport.close()
 
     @property
     def _answering(self) -> bool:
@@ -111,6 +129,7 @@ def _fast() -> type[asyncio.Protocol]:
     return FastProtocol
 
 
-def protocol(fast: bool) -> type[asyncio.Protocol]:
-    """What speaks HTTP on each connection; `fast` takes httptools where it is installed."""
-    return _fast() if fast and importlib.util.find_spec("httptools") else SlowProtocol
+def protocol(fast: bool, room: Room) -> type[asyncio.Protocol]:
+    """What speaks HTTP on each connection of a server; `fast` takes httptools where it is installed."""
+    spoken = _fast() if fast and importlib.util.find_spec("httptools") else SlowProtocol
+    return cast("type[asyncio.Protocol]", type(spoken.__name__, (spoken,), {"room": room}))

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import uvicorn
 
 from reflectree.models.http.heads import protocol
+from reflectree.models.http.room import Room, room
 from reflectree.rlm_ops.errors import BadInput
 
 GRACE = 30.0
@@ -92,6 +93,7 @@ class DrainingServer(uvicorn.Server):
         begin: Awaited before that, in the server's event loop.
         end: Awaited at the end, when no request is under way; what is under way still is cut after it.
         fast: Whether to use uvloop and httptools where they are installed.
+        connections: Room for connections; for as many as there are descriptors for where absent.
     """
 
     def __init__(
@@ -104,11 +106,12 @@ class DrainingServer(uvicorn.Server):
         begin: Callable[[], Awaitable[None]] = _nothing,
         end: Callable[[], Awaitable[None]] = _nothing,
         fast: bool = False,
+        connections: Room | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol(fast),
+                http=protocol(fast, connections or room()),
                 loop="auto" if fast else "asyncio",
                 ws="none",
                 lifespan="off",

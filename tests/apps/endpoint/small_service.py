@@ -17,7 +17,7 @@ from reflectree.graphs.adapters.names import Offered
 from reflectree.graphs.adapters.replying import Replied, areply
 from reflectree.graphs.live import OnEvent
 from reflectree.models.fakes import ScriptedPolicy
-from reflectree.models.http.errors import ApiError
+from reflectree.models.http.errors import ApiError, shutting_down
 from reflectree.models.http.running import DrainingServer, bind, on_a_thread
 from reflectree.rlm_ops.budget import Budget
 
@@ -52,6 +52,10 @@ class SmallService:
     @property
     def offered(self) -> Offered:
         return Offered(self.blueprints, tuple(self.policies))
+
+    async def check_ready(self) -> None:
+        if self.draining:
+            raise shutting_down()
 
     def key_of(self, authorization: str | None) -> str:
         if self.key is not None and authorization != f"Bearer {self.key}":

@@ -6,6 +6,7 @@ from tests.support.virtual_time import run_virtually
 
 from reflectree.apps.endpoint.metrics import Metrics
 from reflectree.rlm_ops.errors import BadInput
+from reflectree.rlm_ops.usage import Usage
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -44,6 +45,18 @@ def test_everything_is_counted() -> None:
     assert found["refused_total", "ann", "rate_limit_exceeded"] == 1
     assert (found["cancelled_total",], found["recovered_total",], found["attached_total",]) == (1, 1, 1)
     assert (found["requests_in_flight",], found["runs_under_way",]) == (3, 2)
+
+
+def test_what_runs_without_a_result_have_cost_is_counted_too() -> None:
+    metrics = Metrics(lambda: 0, lambda: 0)
+    metrics.on_spent("ann", "mcts", Usage(3, 2, 40, 5, 0.25))
+    metrics.on_spent("ann", "mcts", Usage(1, 0, 10, 5, None))
+    found = samples(metrics)
+    assert (found["model_calls_total", "mcts", "ann"], found["model_calls_failed_total", "mcts"]) == (4, 2)
+    assert found["tokens_total", "mcts", "ann", "prompt"] == 50
+    assert found["tokens_total", "mcts", "ann", "completion"] == 10
+    assert found["usd_total", "mcts", "ann"] == 0.25
+    assert not any(name[0] == "runs_total" for name in found)
 
 
 def test_two_servers_count_apart() -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -57,7 +58,7 @@ def service_of(seconds: float = 0.05, **options: Any) -> tuple[Service, Slow]:
 
 @pytest.fixture
 def served() -> Iterator[tuple[str, Service]]:
-    service, _ = service_of(limits=Limits(body_bytes=100_000, body_seconds=0.3))
+    service, _ = service_of(limits=Limits(body_bytes=100_000))
     with serving(service) as url:
         yield url, service
 
@@ -99,10 +100,11 @@ def test_a_body_without_a_length_is_cut_when_it_is_too_large(served: tuple[str, 
     assert sum(sent) < 20 * 2**20
 
 
-def test_a_body_that_does_not_come_is_408(served: tuple[str, Service]) -> None:
-    with socket.create_connection(_address(served[0])) as sock:
+def test_a_body_that_does_not_come_is_408() -> None:
+    service, _ = service_of(limits=Limits(body_seconds=0.3))
+    with serving(service) as url, socket.create_connection(_address(url)) as sock:
         sock.sendall(f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{{".encode())
-        sock.settimeout(5)
+        sock.settimeout(30)
         assert sock.recv(65_536).startswith(b"HTTP/1.1 408 ")
 
 
@@ -131,6 +133,18 @@ def test_a_client_that_hangs_up_ends_its_calls() -> None:
             client.post(PATH, json=ask(1))
         _soon(lambda: model.under_way == 0 and service.in_flight == 0)
     assert "cancelled_total 1.0" in service.metrics_text()
+
+
+def test_ready_says_whether_runs_can_be_saved(tmp_path: Path) -> None:
+    service, _ = service_of(0.0, checkpoint=tmp_path / "runs.sqlite")
+    with serving(service) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        (tmp_path / "runs.sqlite").rename(tmp_path / "away")
+        refused = client.get("/ready")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "checkpoint_failed")
+        assert client.get("/health").status_code == 200
+    service, _ = service_of(0.0, checkpoint=tmp_path / "runs.sqlite")
+    with serving(service) as url:
+        assert httpx.get(f"{url}/ready", trust_env=False).json() == {"status": "ready", "in_flight": 0}
 
 
 def test_draining_answers_what_is_under_way_and_refuses_the_rest() -> None:

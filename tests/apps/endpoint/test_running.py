@@ -13,6 +13,7 @@ from reflectree.apps.endpoint import running as module
 from reflectree.apps.endpoint.running import Running, RunStopped
 from reflectree.graphs.adapters.replying import Replied, areply
 from reflectree.graphs.live import OnEvent
+from reflectree.models.base import Request
 from reflectree.models.fakes import ScriptedPolicy
 from reflectree.rlm_ops.errors import BadInput, ModelRejected
 
@@ -36,6 +37,25 @@ async def test_lines_come_and_then_the_reply() -> None:
     assert any("6 * 4 = 24" in line for line in lines)
     assert (await running.reply()).said.text == "24"
     assert await running.lines(0.0) == []
+
+
+async def test_a_line_of_an_error_tells_no_address_and_one_of_a_thought_all_of_it() -> None:
+    def script(request: Request, index: int) -> Any:
+        first = len(policy.requests) == 1
+        return "See http://example.org/a" if first else ModelRejected("http://gpu-7:80/v1 says no", 400)
+
+    policy = ScriptedPolicy(script)
+
+    async def work(on_event: OnEvent) -> Replied:
+        message = [HumanMessage("Make 24.")]
+        return await areply(message, blueprint="self-consistency", policy=policy, on_event=on_event, concurrency=1)
+
+    running = Running("r", work)
+    await running.reply()
+    told = "\n".join(await running.lines(0.0))
+    assert "tried 1 (an answer): See http://example.org/a" in told
+    assert "failed to generate at 0: the model's server says no" in told
+    assert "gpu-7" not in told
 
 
 async def test_silence_gives_no_lines_in_time() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,8 +32,10 @@ class Model(ScriptedPolicy):
         super().__init__(self._say, **options)
         self.open = asyncio.Event()
         self.open.set()
+        self.asked: list[Request] = []
 
     async def complete(self, request: Request) -> Any:
+        self.asked.append(request)
         await self.open.wait()
         return await super().complete(request)
 
@@ -184,6 +187,48 @@ async def test_what_was_spent_is_kept_over_a_restart(tmp_path: Path) -> None:
         assert grant.budget.tokens == 1500 - spent
 
 
+@pytest.mark.parametrize("kept", [False, True])
+async def test_who_hangs_up_pays_for_the_calls_under_way(kept: bool, tmp_path: Path) -> None:
+    model = Model(price=Price(1000.0, 2000.0))
+    key = Key(name="ann", digest=digest_of("sk-ann"), tokens_per_day=9000, usd_per_day=50.0)
+    options: dict[str, Any] = {"keys": Keys([key]), "checkpoint": tmp_path / "runs.sqlite" if kept else None}
+    async with begun(model, **options) as service:
+        model.open.clear()
+        run = await service.start(chat(service), key)
+        await soon(lambda: model.asked)
+        await run.cancel()
+        (request,) = model.asked
+        most = model.prompt_bound(request) + request.max_tokens
+        usd = Price(1000.0, 2000.0).of(model.prompt_bound(request), request.max_tokens)
+        left = service.gate.enter(key, Budget()).budget
+        assert left.tokens == 9000 - most
+        assert left.usd == pytest.approx(50.0 - usd)
+        assert f'tokens_total{{blueprint="cot",key="ann",kind="completion"}} {request.max_tokens:.1f}' in (
+            service.metrics_text()
+        )
+    if kept:
+        async with begun(Model(price=Price(1000.0, 2000.0)), **options) as service:
+            assert service.gate.enter(key, Budget()).budget.tokens == 9000 - most
+
+
+async def test_a_run_that_the_servers_end_interrupts_is_paid_once(tmp_path: Path) -> None:
+    """What was under way at the end is the server's loss, and what was saved is on the bill of who goes on with it."""
+    model = Model()
+    key = Key(name="ann", digest=digest_of("sk-ann"), tokens_per_day=9000)
+    options: dict[str, Any] = {"keys": Keys([key]), "checkpoint": tmp_path / "runs.sqlite"}
+    async with begun(model, **options) as service:
+        model.open.clear()
+        run = await service.start(chat(service, x_reflectree_run="mine"), key)
+        await soon(lambda: model.asked)
+    assert run.done
+    async with begun(Model(), **options) as service:
+        await soon(lambda: service.gate.under_way == 0)
+        state = await service.run_state("mine", key)
+        assert state is not None
+        assert state.replied is not None
+        assert service.gate.enter(key, Budget()).budget.tokens == 9000 - state.replied.result.usage.tokens
+
+
 async def test_a_restart_goes_on_with_what_was_under_way(tmp_path: Path) -> None:
     held = Model()
     options: dict[str, Any] = {"keys": Keys([ANN]), "checkpoint": tmp_path / "runs.sqlite"}
@@ -238,12 +283,56 @@ async def test_why_a_run_failed_is_kept(tmp_path: Path) -> None:
         assert "no such model" in str(state.error)
 
 
+async def test_while_it_is_known_that_nothing_can_be_saved_nothing_is_begun(tmp_path: Path) -> None:
+    model = Model()
+    async with begun(model, checkpoint=tmp_path / "runs.sqlite") as service:
+        await service.check_ready()
+    async with begun(model, checkpoint=tmp_path / "runs.sqlite") as service:
+        (tmp_path / "runs.sqlite").rename(tmp_path / "away")
+        assert (await service.start(chat(service), ANYONE)).done is False  # nobody has asked yet
+        for ask in (service.check_ready(), service.start(chat(service), ANYONE)):
+            with pytest.raises(ApiError) as error:
+                await ask
+            assert (error.value.status, error.value.code) == (503, "checkpoint_failed")
+        assert service.gate.under_way == 1
+
+
+async def test_a_run_that_cannot_be_saved_is_counted_as_one_that_failed(tmp_path: Path) -> None:
+    async with begun(Model(), checkpoint=tmp_path / "runs.sqlite") as service:
+        other = sqlite3.connect(tmp_path / "runs.sqlite")
+        other.execute("DROP TABLE reflectree_runs")
+        other.close()
+        with pytest.raises(sqlite3.OperationalError):
+            await (await service.start(chat(service), ANYONE)).reply()
+        assert 'run_errors_total{error="OperationalError"} 1.0' in service.metrics_text()
+        assert service.gate.under_way == 0
+
+
 def test_prices_that_are_needed() -> None:
     unknown = ScriptedPolicy("x", price=None)
     with pytest.raises(BadInput, match="the key k has usd_per_day"):
         service_of(unknown, keys=Keys([Key(name="k", digest="x", usd_per_day=1.0)]))
     with pytest.raises(BadInput, match="--max-usd"):
         service_of(unknown, caps=Budget(usd=1.0))
+
+
+async def test_a_cap_in_dollars_that_nobody_could_reckon_is_refused_before_anything_is_begun() -> None:
+    async with begun(Model(price=None)) as service:
+        with pytest.raises(ApiError, match="X-Reflectree-Max-Tokens") as error:
+            await service.start(chat(service, x_reflectree_max_usd="0.1"), ANYONE)
+        assert (error.value.status, error.value.param) == (422, "x-reflectree-max-usd")
+        assert service.gate.under_way == 0
+    async with begun(Model(price=Price(1.0, 1.0))) as service:
+        assert await said(await service.start(chat(service, x_reflectree_max_usd="0.1"), ANYONE)) == "seven"
+
+
+async def test_that_a_model_failed_is_logged_for_who_runs_it(caplog: pytest.LogCaptureFixture) -> None:
+    broken = ScriptedPolicy(lambda request, index: ModelRejected("http://gpu-7/v1 refused the key (401)", 401))
+    async with begun(broken) as service:
+        run = await service.start(chat(service, x_reflectree_run="mine"), ANYONE)
+        with pytest.raises(ModelRejected):
+            await run.reply()
+    assert "run mine of anyone: ModelRejected: http://gpu-7/v1 refused the key (401)" in caplog.text
 
 
 def test_what_is_offered() -> None:

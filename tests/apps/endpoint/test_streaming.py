@@ -65,6 +65,31 @@ def test_calls_of_tools_are_streamed(start: Start) -> None:
     assert events[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
+def test_line_ends_of_unicode_end_no_line_of_the_stream(start: Start) -> None:
+    text = "a\u2028b\x85c\u2029d"
+    reply = start(scripted(f"Answer: {text}")).ask(stream=True)
+    assert all(not line or line.startswith(("data: ", ":")) for line in reply.text.splitlines())
+    *events, _done, _rest = reply.text.split("\n\n")
+    deltas = [json.loads(event.removeprefix("data: "))["choices"][0]["delta"] for event in events]
+    assert "".join(delta.get("content") or "" for delta in deltas) == text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_in_the_arguments_of_a_call_breaks_nothing(stream: bool, start: Start) -> None:
+    """JSON can say half of a surrogate pair, and no text can hold it."""
+    client = start(scripted('Answer: {"tool": "now", "arguments": {"in": "Ulm \\ud83d", "\\ud83d\\ude42": 1}}'))
+    tools = [{"type": "function", "function": {"name": "now"}}]
+    if stream:
+        [call] = [
+            call for event in client.events(tools=tools) for call in event["choices"][0]["delta"].get("tool_calls", ())
+        ]
+    else:
+        reply = client.ask(tools=tools)
+        assert reply.status_code == 200, reply.text
+        [call] = reply.json()["choices"][0]["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"in": "Ulm ?", "\U0001f642": 1}
+
+
 def test_what_cannot_work_from_the_start_has_a_status(start: Start) -> None:
     client = start()
     refused(client.ask(stream=True, model="x"), 404, "model_not_found")

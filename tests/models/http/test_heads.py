@@ -17,7 +17,7 @@ from reflectree.models.http.running import DrainingServer, bind, on_a_thread
 SLOW = b"GET /slow HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
-class _Echo:
+class Echo:
     """Answers at once, or waits for its client to hang up."""
 
     draining, in_flight = False, 0
@@ -37,7 +37,7 @@ class _Echo:
 
 
 @contextmanager
-def _connected(app: _Echo, *, fast: bool = True) -> Iterator[socket.socket]:
+def _connected(app: Echo, *, fast: bool = True) -> Iterator[socket.socket]:
     server = DrainingServer(app, app, 1.0, lambda: None, fast=fast)
     with on_a_thread(server, bind("127.0.0.1", 0), "echo") as url:
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as client:
@@ -69,26 +69,26 @@ def _all(client: socket.socket) -> bytes:
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("piece", [b"a" * 65536, b"X-A: a\r\n" * 8192], ids=["one long header", "many headers"])
 def test_a_head_without_end_is_cut(fast: bool, piece: bytes) -> None:
-    with _connected(_Echo(), fast=fast) as client:
+    with _connected(Echo(), fast=fast) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nX-Long: ")
         assert _cut(client, piece)
 
 
 def test_trailers_without_end_are_cut() -> None:
-    with _connected(_Echo()) as client:
+    with _connected(Echo()) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
         assert _cut(client, b"X-A: a\r\n" * 1024)
 
 
 def test_what_is_cut_is_told() -> None:
-    with _connected(_Echo()) as client:
+    with _connected(Echo()) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nX-Long: " + b"a" * (heads.HEAD_BYTES + 1))
         assert _all(client).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_a_large_body_and_a_head_in_pieces_are_no_matter(fast: bool) -> None:
-    with _connected(_Echo(), fast=fast) as client:
+    with _connected(Echo(), fast=fast) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Le")
         time.sleep(0.05)
         client.sendall(b"ngth: 3000000\r\n\r\n" + b"a" * 3_000_000)
@@ -100,14 +100,14 @@ def test_a_large_body_and_a_head_in_pieces_are_no_matter(fast: bool) -> None:
 @pytest.mark.parametrize("sent", [b"", b"GET / HT"], ids=["nothing", "half a line"])
 def test_who_never_asks_is_not_waited_for(fast: bool, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "HEAD_SECONDS", 0.1)
-    with _connected(_Echo(), fast=fast) as client:
+    with _connected(Echo(), fast=fast) as client:
         client.sendall(sent)
         assert _all(client) == b""
 
 
 def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "HEAD_SECONDS", 0.05)
-    app = _Echo()
+    app = Echo()
     with _connected(app) as client:
         client.sendall(SLOW)
         time.sleep(0.2)
@@ -115,7 +115,7 @@ def test_an_answer_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_each_of_several_requests_is_told_that_its_client_is_gone() -> None:
-    app = _Echo()
+    app = Echo()
     with _connected(app) as client:
         client.sendall(SLOW * 3)
         time.sleep(0.1)
