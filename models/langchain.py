@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from reflectree.models import fallback, faults, wire
+from reflectree.models.background import lasting
 from reflectree.models.base import Capabilities, Choice, Price, Reply, Request
 from reflectree.rlm_ops.errors import BadInput, ModelTimeout, TransientModelError
 from reflectree.rlm_ops.usage import Usage
@@ -96,11 +97,9 @@ class LangChainPolicy:
         config = RunnableConfig(tags=[NOSTREAM], run_name="reflectree.policy")
         runnable = self._set(request)
         try:
+            options = {"stop": list(request.stop)} if request.stop else {}
             async with asyncio.timeout(request.timeout):
-                if request.stop:
-                    message = await runnable.ainvoke(messages, config, stop=list(request.stop))
-                else:
-                    message = await runnable.ainvoke(messages, config)
+                message = await lasting(lambda: runnable.ainvoke(messages, config, **options))
         except TimeoutError:
             raise ModelTimeout(f"{self.name} gave no answer within {request.timeout:g} s") from None
         except Exception as error:  # the boundary to code that is not ours: everything becomes a typed error here

@@ -22,16 +22,17 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
-from reflectree.graphs.adapters import background
 from reflectree.graphs.adapters.chat_messages import chunks_of, message_of, progress_chunk
 from reflectree.graphs.adapters.chat_settings import ReasoningSettings
 from reflectree.graphs.adapters.chat_stream import replies_of, threaded
+from reflectree.graphs.adapters.counting import counting_once
 from reflectree.graphs.adapters.openai_form import choice_of, wants_of
-from reflectree.graphs.adapters.parenting import as_child, of_config, of_run
+from reflectree.graphs.adapters.parenting import as_child, heard, of_config, of_run
 from reflectree.graphs.adapters.replying import Replied
 from reflectree.graphs.adapters.structured import Method, structured
 from reflectree.graphs.adapters.wants import CHOICES
 from reflectree.graphs.live import OnEvent
+from reflectree.models import background
 from reflectree.rlm_ops.errors import BadInput
 
 
@@ -234,7 +235,7 @@ class ReasoningChatModel(ReasoningSettings):
         """The model below the run that a configuration will begin, and the configuration with that run's id."""
         config = ensure_config(config)
         run = config.get("run_id") or uuid.uuid4()
-        config["run_id"] = run
+        config["run_id"], config["callbacks"] = run, heard(config)
         one = self.model_copy()
         one._parent, one._run_of, one._open = of_config(config, self.callbacks), run, []
         return one, config
@@ -243,6 +244,7 @@ class ReasoningChatModel(ReasoningSettings):
         """The model below a run that goes on."""
         if run_manager is None or self._parent is not None:
             return self
+        run_manager.handlers = counting_once(run_manager.handlers)
         one = self.model_copy()
         one._parent, one._run_of, one._open = of_run(run_manager), run_manager.run_id, []
         return one

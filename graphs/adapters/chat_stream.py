@@ -11,10 +11,10 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
-from reflectree.graphs.adapters.background import submit
 from reflectree.graphs.adapters.progress import line_of
 from reflectree.graphs.adapters.replying import Replied
 from reflectree.graphs.live import OnEvent
+from reflectree.models.background import submit
 from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.structure import ReasoningStructure
 

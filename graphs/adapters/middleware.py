@@ -15,7 +15,6 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from reflectree.agents.tool_calls import in_thread
 from reflectree.graphs import blueprints
-from reflectree.graphs.adapters import background
 from reflectree.graphs.adapters.agent_requests import task_of
 from reflectree.graphs.adapters.hosts import under
 from reflectree.graphs.adapters.messages_agent import (
@@ -26,6 +25,7 @@ from reflectree.graphs.adapters.messages_agent import (
 )
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
+from reflectree.models import background
 from reflectree.models.base import Price
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget

@@ -15,6 +15,7 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables.config import RunnableConfig, var_child_runnable_config
 from langchain_core.tracers import context as tracer_context
 
+from reflectree.graphs.adapters.counting import counting_once
 from reflectree.graphs.adapters.hosts import under
 
 T = TypeVar("T")
@@ -62,6 +63,17 @@ def of_config(config: RunnableConfig, own: Any = None) -> BaseCallbackManager:
         inheritable_metadata=manager.inheritable_metadata,
     )
     return child
+
+
+def heard(config: RunnableConfig) -> BaseCallbackManager:
+    """Who is told of the run that a configuration will begin, those whom the process has set up for all runs included.
+
+    A tracer that LangChain makes anew for each run does not know the runs of another: both are to be given this one.
+    """
+    manager = AsyncCallbackManager.configure(config.get("callbacks"))
+    manager.handlers = counting_once(manager.handlers)
+    manager.inheritable_handlers = counting_once(manager.inheritable_handlers)
+    return manager
 
 
 def ambient() -> BaseCallbackManager | None:

@@ -16,11 +16,11 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from reflectree.graphs import blueprints
-from reflectree.graphs.adapters import background
 from reflectree.graphs.adapters.conversation import words_of
 from reflectree.graphs.adapters.replying import Replied, areply
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
+from reflectree.models import background
 from reflectree.models.resolve import policy as resolve_policy
 from reflectree.rlm_ops.errors import BadInput, BudgetRefused, ReflectreeError
 from reflectree.rlm_ops.task import Task

@@ -15,11 +15,11 @@ from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langgraph.prebuilt import ToolRuntime
 
 from reflectree.graphs import blueprints
-from reflectree.graphs.adapters import background
 from reflectree.graphs.adapters.progress import line_of
 from reflectree.graphs.live import OnEvent
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
+from reflectree.models import background
 from reflectree.rlm_ops.errors import BadInput, ReflectreeError
 from reflectree.rlm_ops.events import Event
 from reflectree.rlm_ops.structure import ReasoningStructure

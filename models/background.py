@@ -1,7 +1,7 @@
-"""One event loop in the background for all synchronous calls of what is plugged into LangChain.
+"""One event loop in the background: for clients of other makes, and for synchronous calls of LangChain adapters.
 
-Clients of other makes keep their connections for a whole process; used from several event loops at once, as sync calls
-in several threads would be, they lose them. A synchronous call from within the work of the loop (an evaluator that asks
+Such clients keep their connections for a whole process; used from several event loops, as sync calls in a row or in
+several threads would be, they lose them. A synchronous call from within the work of the loop (an evaluator that asks
 a chat model) blocks it, so it gets a second loop, and one from within that a third. What is run here is not known.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ _running: list[tuple[asyncio.AbstractEventLoop, threading.Thread]] = []
 """The loops: each is for calls from within the work of the one before it."""
 _depth: ContextVar[int] = ContextVar("reflectree_background", default=0)
 """How many of the loops the caller's work may be waited for by; contexts carry it into threads, too."""
+_brief: ContextVar[bool] = ContextVar("reflectree_brief", default=False)
+"""Whether the caller's loop was made for one call, and ends with it."""
 
 
 def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
@@ -32,6 +34,7 @@ def submit(work: Coroutine[Any, Any, T]) -> Future[T]:
 
     async def within() -> T:
         _depth.set(depth + 1)
+        _brief.set(False)
         return await work
 
     return asyncio.run_coroutine_threadsafe(within(), _loop(depth))
@@ -45,6 +48,19 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+async def brief(work: Coroutine[Any, Any, T]) -> T:
+    """Await work in a loop that is made for it and ends with it."""
+    _brief.set(True)
+    return await work
+
+
+async def lasting(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Await work that keeps connections: in the background where the loop around us ends with the call, else here."""
+    if not _brief.get():
+        return await work()
+    return await asyncio.wrap_future(submit(work()))
 
 
 def _loop(depth: int) -> asyncio.AbstractEventLoop:

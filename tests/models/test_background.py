@@ -1,4 +1,4 @@
-"""Synchronous calls share one event loop in the background."""
+"""Synchronous calls, and clients that keep connections, share one event loop in the background."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextvars import ContextVar, copy_context
 
 import pytest
 
-from reflectree.graphs.adapters import background
+from reflectree.models import background
 
 NAME: ContextVar[str] = ContextVar("NAME", default="nobody")
 
@@ -85,3 +85,48 @@ def test_cancelling_cancels_the_work() -> None:
     assert began.wait(5)
     future.cancel()
     assert ended.wait(5)
+
+
+async def _lasting() -> asyncio.AbstractEventLoop:
+    return await background.lasting(_loop)
+
+
+def test_what_keeps_connections_outlives_a_loop_that_ends_with_its_call() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        loops = set(threads.map(lambda _: asyncio.run(background.brief(_lasting())), range(8)))
+    assert loops == {background.run(_loop())}
+
+
+async def test_in_a_loop_that_lasts_it_stays_where_it_is() -> None:
+    assert await _lasting() is asyncio.get_running_loop()
+    assert await asyncio.wrap_future(background.submit(_lasting())) is background.run(_loop())
+
+
+def test_work_in_the_background_ends_with_the_call_that_waits_for_it() -> None:
+    ended = threading.Event()
+
+    async def forever() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async def work() -> None:
+        async with asyncio.timeout(0.01):
+            await background.lasting(forever)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(background.brief(work()))
+    assert ended.wait(5)
+
+
+def test_errors_of_lasting_work_and_its_context_are_the_callers() -> None:
+    async def fails() -> None:
+        raise KeyError(NAME.get())
+
+    async def work() -> None:
+        NAME.set("me")
+        await background.lasting(fails)
+
+    with pytest.raises(KeyError, match="me"):
+        asyncio.run(background.brief(work()))
