@@ -2,6 +2,7 @@
 
     python examples/agent_with_tools.py                               # offline: a script is the agent's model
     python examples/agent_with_tools.py --model openai/gpt-5-mini     # needs langchain-openai and OPENAI_API_KEY
+    python examples/agent_with_tools.py --model http://localhost:8000/v1#qwen3    # or a server of yours
     python examples/agent_with_tools.py --n 1                         # the same agent without the search
 
 `SearchMiddleware` draws several candidates of each message from the agent's own model and lets them vote: tool calls by
@@ -75,19 +76,33 @@ def call(name: str, **arguments: str) -> AIMessage:
 DICE = random.Random(0)
 
 
+def chat_model(name: str) -> BaseChatModel:
+    """The agent's own model, which is one of LangChain's."""
+    address, _, served = name.partition("#")
+    try:
+        if served:
+            return init_chat_model(served, model_provider="openai", base_url=address, api_key="none")
+        return init_chat_model(name.replace("/", ":", 1))
+    except (ImportError, ValueError) as error:
+        wanted = "an agent's model is one of LangChain's, PROVIDER/NAME or http://HOST:PORT/v1#NAME"
+        raise SystemExit(f"{wanted}: {str(error).splitlines()[0]}") from None
+
+
 def main() -> None:
     """Make the agent, ask it, and show what it did."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("question", nargs="?", default=QUESTION)
-    parser.add_argument("--model", default=None, help="PROVIDER/NAME; without one a script is the agent's model")
+    parser.add_argument(
+        "--model", default=None, help="PROVIDER/NAME or URL#NAME; without one a script is the agent's model"
+    )
     parser.add_argument("--n", type=int, default=7, help="candidates of each message; 1 is no search")
     parser.add_argument("--max-calls", type=int, default=20, help="cap on the calls of one search")
     args = parser.parse_args()
 
     searches: list[rt.Result] = []
     budget = rt.Budget(calls=args.max_calls)
-    model = ScriptedAgent() if args.model is None else init_chat_model(args.model.replace("/", ":", 1))
-    policy: Any = args.model or ScriptedPolicy(lambda request, sample: THOUGHTS[sample % 3 == 2])
+    policy: Any = rt.policy(args.model) if args.model else ScriptedPolicy(lambda _, sample: THOUGHTS[sample % 3 == 2])
+    model = chat_model(args.model) if args.model else ScriptedAgent()
     agent = create_agent(
         model,
         tools=[stock, reason_tool("self-consistency", policy, budget=budget)],
@@ -109,4 +124,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (rt.errors.ReflectreeError, KeyboardInterrupt) as error:
+        raise SystemExit(str(error) or "interrupted") from None

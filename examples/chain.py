@@ -45,10 +45,7 @@ def main() -> None:
     args = parser.parse_args()
 
     policy: Any = args.model or ScriptedPolicy(say)
-    try:
-        model = ReasoningChatModel(blueprint=args.blueprint, policy=policy, max_calls=args.max_calls, seed=args.seed)
-    except rt.errors.BadInput as error:
-        parser.error(str(error))
+    model = ReasoningChatModel(blueprint=args.blueprint, policy=policy, max_calls=args.max_calls, seed=args.seed)
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Answer in {language}, as briefly as you can."), ("user", "{question}")]
     )
@@ -75,4 +72,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (rt.errors.ReflectreeError, KeyboardInterrupt) as error:
+        raise SystemExit(str(error) or "interrupted") from None

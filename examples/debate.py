@@ -72,4 +72,7 @@ def tell(who: str, result: rt.Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (rt.errors.ReflectreeError, KeyboardInterrupt) as error:
+        raise SystemExit(str(error) or "interrupted") from None

@@ -14,7 +14,7 @@ import contextlib
 import os
 from typing import Any
 
-from openai import OpenAI
+from openai import OpenAI, OpenAIError
 
 from reflectree.apps.endpoint.offering import offer
 from reflectree.apps.endpoint.run import serving
@@ -66,4 +66,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OpenAIError, KeyboardInterrupt) as error:
+        raise SystemExit(str(error) or "interrupted") from None

@@ -100,4 +100,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (rt.errors.ReflectreeError, KeyboardInterrupt) as error:
+        raise SystemExit(str(error) or "interrupted") from None

@@ -99,4 +99,7 @@ def embedder() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (rt.errors.ReflectreeError, KeyboardInterrupt) as error:
+        raise SystemExit(str(error) or "interrupted") from None

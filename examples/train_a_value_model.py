@@ -19,6 +19,7 @@ from typing import Any
 
 import reflectree as rt
 from reflectree.models.base import Request
+from reflectree.rlm_ops.extras import require
 from reflectree.testing import ScriptedPolicy
 
 SHOWN = rt.Example(
@@ -54,6 +55,7 @@ def task(target: int) -> rt.Task:
 
 def base_model(folder: Path) -> None:
     """A language model of some 30,000 random weights that reads characters: where training begins."""
+    require("torch", "training", "training a value model")
     import torch
     from tokenizers import ByteLevelBPETokenizer
     from tokenizers.pre_tokenizers import ByteLevel
@@ -65,12 +67,7 @@ def base_model(folder: Path) -> None:
     letters = {letter: number for number, letter in enumerate(["<pad>", "<eos>", *sorted(ByteLevel.alphabet())])}
     made = ByteLevelBPETokenizer(vocab=letters, merges=[])._tokenizer
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="<eos>")
-    shape: dict[str, Any] = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-    }
+    shape: Any = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = LlamaConfig(
         vocab_size=len(tokenizer), max_position_embeddings=256, pad_token_id=0, eos_token_id=1, **shape
     )
@@ -115,19 +112,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--out", type=Path, default=None, help="keep the models in this folder")
     args = parser.parse_args()
-    policy: Any = args.model or ScriptedPolicy(play)
+    policy: Any = rt.policy(args.model) if args.model else ScriptedPolicy(play)
 
     samples, spent = [], 0
-    for target in TRAIN:
-        rule: Any = task(target).verifier
-        for seed in range(args.runs):
-            run = search(target, policy, lambda path: 0.5, seed, n=24, m=3, select="stochastic")
-            samples += label(Source.of(run.trace, judge=rule.score), ["tree/soft"])
-            spent += run.usage.tokens
-    print(f"{len(samples)} samples from {len(TRAIN) * args.runs} searches, {spent:,} tokens")
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.out or Path(temporary)
         base_model(folder / "base")
+        for target in TRAIN:
+            rule: Any = task(target).verifier
+            for seed in range(args.runs):
+                run = search(target, policy, lambda path: 0.5, seed, n=24, m=3, select="stochastic")
+                samples += label(Source.of(run.trace, judge=rule.score), ["tree/soft"])
+                spent += run.usage.tokens
+        print(f"{len(samples)} samples from {len(TRAIN) * args.runs} searches, {spent:,} tokens")
         settings = {"epochs": args.epochs, "lr": 3e-3, "head_lr": 3e-3, "batch": 32, "valid": 0.1}
         report = train("value", samples, folder / "base", folder / "value", settings)
         print(f"trained: loss on held-out numbers {report.valid_first:.3f} -> {report.valid_last:.3f}")
@@ -143,4 +140,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (rt.errors.ReflectreeError, KeyboardInterrupt) as error:
+        raise SystemExit(str(error) or "interrupted") from None

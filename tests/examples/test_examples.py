@@ -11,17 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from reflectree.models.loopback import LoopbackServer
+
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 FILES = sorted(path.name for path in FOLDER.glob("*.py"))
 MOST_LINES = 150
 
 
-def run(name: str, *options: str, cwd: Path, timeout: float = 300) -> str:
-    """What an example prints."""
+def begun(name: str, *options: str, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """How an example ends."""
     env = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     env = {key: value for key, value in env.items() if not key.endswith("_API_KEY")}
     command = [sys.executable, str(FOLDER / name), *options]
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=timeout)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=timeout)
+
+
+def run(name: str, *options: str, cwd: Path, timeout: float = 300) -> str:
+    """What an example prints."""
+    done = begun(name, *options, cwd=cwd, timeout=timeout)
     assert done.returncode == 0, f"{name} {' '.join(options)}\n{done.stdout}{done.stderr}"
     assert "Traceback" not in done.stderr
     return done.stdout
@@ -44,6 +51,42 @@ def test_help_says_what_there_is(name: str, tmp_path: Path) -> None:
     shown = run(name, "--help", cwd=tmp_path)
     assert f"python examples/{name}" in shown
     assert "--model" in shown or "--name" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_a_model_that_cannot_be_used_is_one_line(name: str, tmp_path: Path) -> None:
+    tasks = [f'{{"id": "{number}", "question": "6 times {number}?", "answer": "42"}}' for number in range(9)]
+    (tmp_path / "tasks.jsonl").write_text("\n".join(tasks))
+    options = ["--model", "openai/gpt-5-mini"]
+    if name == "endpoint_client.py":
+        options = ["--url", "http://127.0.0.1:9/v1"]
+    if name == "design_search.py":
+        options += ["--taskset", "tasks.jsonl"]
+    if name == "lats_scienceworld.py":
+        options += ["--world", "toy/kitchen-2"]
+    done = begun(name, *options, cwd=tmp_path)
+    wanted = "Connection error" if name == "endpoint_client.py" else "openai/gpt-5-mini needs a key: set OPENAI_API_KEY"
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["agent_with_tools.py", "chain.py"])
+def test_a_server_of_ones_own_is_a_model(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("langchain_openai")
+    with LoopbackServer.in_process(reply="Thinking.\nAnswer: 42") as server:
+        shown = run(name, "--model", f"{server.base_url}#loopback", cwd=tmp_path)
+    assert "Answer: 42" in shown or "answer: 42" in shown
+
+
+@pytest.mark.slow
+def test_an_agent_says_which_models_it_can_have(tmp_path: Path) -> None:
+    done = begun("agent_with_tools.py", "--model", "embedded", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("an agent's model is one of LangChain's, PROVIDER/NAME or http://")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
