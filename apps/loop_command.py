@@ -102,12 +102,17 @@ def _stage(number: int, stage: str, came: dict[str, Any]) -> str:
             said = f"accuracy {came['accuracy']:.3f} {within} at {short(came['tokens'])} tokens"
         case "keep":
             by = came["difference"]
-            said = (
-                f"{'kept' if came['kept'] else 'not kept'} ({by['value']:+.3f} [{by['low']:+.3f}, {by['high']:+.3f}])"
-            )
+            said = f"{_verdict(came)} ({by['value']:+.3f} [{by['low']:+.3f}, {by['high']:+.3f}])"
         case _:
             said = came.get("why") or f"by {came['by']}"
     return one_line(f"round {number} {stage.replace('_', ' ')}: {said}")
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """Whether the new models of a round are kept; rounds of older folders do not say whether there are any."""
+    if not row.get("trained", True):
+        return "nothing was trained"
+    return "kept" if row["kept"] else "not kept"
 
 
 def _rounds(report: LoopReport) -> Iterator[str]:
@@ -121,7 +126,7 @@ def _rounds(report: LoopReport) -> Iterator[str]:
         yield one_line(
             f"round {row['round']} ({row['phase']}): {row['before']['accuracy']:.3f} -> {measured['accuracy']:.3f} "
             f"({by['value']:+.3f} [{by['low']:+.3f}, {by['high']:+.3f}], n={measured['n']}) "
-            f"{'kept' if row['kept'] else 'not kept'}; {baselines} tokens"
+            f"{_verdict(row)}; {baselines} tokens"
         )
     yield f"policy: {report.policy}"
     if report.value:

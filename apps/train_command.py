@@ -6,11 +6,13 @@ interruption leaves is gone on with by the same command.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import sys
 import time
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -95,7 +97,7 @@ def train(
         raise BadInput(f"{name} learns from samples: give --buffer FOLDER, and no --tasks")
     changes = read_overrides(settings or ())
     begun = time.monotonic()
-    with interruptible(quiet):
+    with interruptible(quiet or trl):  # TRL's says itself what is lost
         if by_tasks:
             found = _reinforced(
                 name, base, out, tasks or "", changes, grader=grader, scorer=scorer, valid=valid, trl=trl, limit=limit,
@@ -170,6 +172,8 @@ def _reinforced(
     from reflectree.training.trainers.rl.run import run
     from reflectree.training.trainers.rl.train import Caps
 
+    if trl and (tokens is not None or seconds is not None):
+        raise BadInput("TRL's trainer cannot be paused: leave --tokens and --seconds out, or --trl")
     splits = splits_by(key)
     parts: dict[str, list[Any]] = {"train": [], "valid": [], "test": []}
     for task in load_taskset(taskset, limit=limit, seed=seed):
@@ -182,7 +186,7 @@ def _reinforced(
         from reflectree.models.neural.load import load_scorer
 
         model = load_scorer(scorer)
-    with progress_bar(quiet, name) as show:
+    with progress_bar(quiet, name) as show, _all_or_nothing(trl and not quiet):
         report = run(
             name, parts["train"], base, out, {"seed": seed, **changes}, valid=parts["valid"][:valid], scorer=model,
             caps=Caps(tokens, seconds), trl=trl, grade=grade,
@@ -191,6 +195,17 @@ def _reinforced(
             ),
         )  # fmt: skip
     return {"trainer": name, "folder": report.folder, "history": report.history, "paused": report.paused}
+
+
+@contextlib.contextmanager
+def _all_or_nothing(tell: bool) -> Iterator[None]:
+    """Say after Ctrl-C that nothing is kept, where that is so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if tell:
+            note("interrupted: on TRL's trainer nothing is kept before the end, the same command begins anew")
+        raise
 
 
 def _grading(file: str) -> Any:

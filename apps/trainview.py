@@ -74,9 +74,10 @@ def outcome(found: dict[str, Any]) -> str:
         if not rows:
             return f"{found['folder']}: nothing done yet"
         first, last = rows[0], rows[-1]
+        held = f"valid {first['valid']:.3f} -> {last['valid']:.3f}, " if {"valid"} <= first.keys() & last.keys() else ""
         return (
             f"{found['folder']}: {many(len(rows), 'iteration')}, reward {first['reward']:.3f} -> {last['reward']:.3f}, "
-            f"{short(sum(row.get('tokens', 0) for row in rows))} tokens in {duration(found['wall_s'])}"
+            f"{held}{short(sum(row.get('tokens', 0) for row in rows))} tokens in {duration(found['wall_s'])}"
         )
     valid = "" if found["valid_last"] is None else f", valid {found['valid_first']:.4f} -> {found['valid_last']:.4f}"
     return (

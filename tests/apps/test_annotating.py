@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import threading
 import time
@@ -156,3 +157,34 @@ def test_the_command_refuses_what_cannot_work(tmp_path: Path) -> None:
             done = CliRunner().invoke(app, arguments)
             assert isinstance(done.exception, BadInput)
             assert why in str(done.exception)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_note_that_comes_after_its_judgement_is_kept(page: Page) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium on PATH: install one")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        shown = browser.new_page()
+        shown.goto(f"http://127.0.0.1:{page.port}/?token={TOKEN}")
+        count = shown.locator("#count")
+        sync_api.expect(shown.locator("#where")).to_contain_text("step 1 of 3")
+        shown.keyboard.press("3")
+        sync_api.expect(count).to_have_text("1 judged")
+        sync_api.expect(shown.locator("#where")).to_contain_text("step 2 of 3")
+        for keys in ("n", "later", "Escape", "ArrowLeft"):  # a note without a judgement is still there on the way back
+            shown.keyboard.type(keys) if keys == "later" else shown.keyboard.press(keys)
+        for keys in ("n", "off by one", "Escape", "ArrowRight"):  # the judged step's note is changed
+            shown.keyboard.type(keys) if keys == "off by one" else shown.keyboard.press(keys)
+        sync_api.expect(shown.locator("#note")).to_have_value("later")
+        shown.keyboard.press("1")
+        sync_api.expect(count).to_have_text("2 judged")
+        browser.close()
+    kept = load(page.out, page.source).judgements
+    assert {node: (one.verdict, one.note) for node, one in kept.items()} == {
+        1: ("wrong", "off by one"),
+        3: ("right", "later"),
+    }

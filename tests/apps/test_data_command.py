@@ -173,6 +173,7 @@ def test_ctrl_c_keeps_what_is_done(cli: Cli, taskset: Path, scorer: str, tmp_pat
         assert done.code == 130
         assert f"kept in {out}: the same command goes on" in done.err
         kept = {path.name: path.read_bytes() for path in out.glob("traces/*.jsonl")}
+        assert json.loads(cli("data", "stats", out, "--json").out)["finished"] == len(kept)
         whole = cli(*command)
     assert whole.code == 0
     assert all((out / "traces" / name).read_bytes() == content for name, content in kept.items())

@@ -80,8 +80,11 @@ def test_a_grader_takes_the_verifiers_place(cli: Cli, base: Path, tasks: Path, t
         "input": "{{ sample.output_text }}", "reference": "{{ item.question }}",
     }  # fmt: skip
     (tmp_path / "grader.json").write_text(json.dumps(grader))
+    rows = [{"question": json.loads(line)["question"]} for line in tasks.read_text().splitlines()]
+    unanswered = tmp_path / "unanswered.jsonl"  # nothing a verifier could judge by, and none is needed
+    unanswered.write_text("\n".join(map(json.dumps, rows)))
     done = cli(
-        "train", "rft", "--tasks", tasks, "--base", base, "--out", tmp_path / "rft", *TINY_RL,
+        "train", "rft", "--tasks", unanswered, "--base", base, "--out", tmp_path / "rft", *TINY_RL,
         "--grader", tmp_path / "grader.json", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err

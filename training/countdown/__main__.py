@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from reflectree.graphs.bridge import run_sync
-from reflectree.rlm_ops.errors import ReflectreeError
+from reflectree.rlm_ops.errors import BadInput, ReflectreeError
 from reflectree.training.countdown.data import KINDS, unseen_puzzles
 from reflectree.training.countdown.figures import Arm, measure, report
 from reflectree.training.countdown.recipe import RECIPES
@@ -41,11 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         one.add_argument("--seed", type=int, default=1)
         one.add_argument("--recipe", choices=sorted(RECIPES), default="demo" if name == "demo" else "full")
         one.add_argument("--quick", action="store_true", help="the smallest training: a test of the loop")
-        one.add_argument("--puzzles", type=int, default=100, help="test puzzles of the demonstration")
+        one.add_argument("--puzzles", type=_count, default=100, help="test puzzles of the demonstration")
     figures = commands.add_parser("measure")
     figures.add_argument("folders", type=Path, nargs="+", help="trainings, one a seed")
     figures.add_argument("--numbers", type=int, choices=sorted(KINDS), default=4)
-    figures.add_argument("--puzzles", type=int, default=300)
+    figures.add_argument("--puzzles", type=_count, default=300)
     figures.add_argument("--json", type=Path, help="where to write the figures")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -55,9 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             _train(given)
     except ReflectreeError as error:
-        _say(f"error: {error}")
+        _tell(f"error: {error}")
         return error.exit_code
+    except KeyboardInterrupt:
+        kept = "" if given.command == "measure" else "; stages that are done are kept: the same command goes on"
+        _tell(f"interrupted{kept}")
+        return 130
     return 0
+
+
+def _count(text: str) -> int:
+    """A number of puzzles."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of puzzles: give 1 or more")
+    return int(text)
 
 
 def _train(given: argparse.Namespace) -> None:
@@ -103,8 +114,13 @@ def _demonstrate(training: Training, count: int, begun: float) -> None:
 
 
 def _measure(given: argparse.Namespace) -> None:
+    if given.json and (given.json.is_dir() or not given.json.absolute().parent.is_dir()):
+        raise BadInput(f"cannot write {given.json}: name a file in a folder that is there")  # now, not an hour later
+    for folder in given.folders:
+        if not (folder / "value.done").exists():
+            raise BadInput(f"{folder} holds no finished training: make one with the command train --out {folder}")
     folders = [(folder / "sft", _last(folder), folder / "value") for folder in given.folders]
-    arms = measure(folders, unseen_puzzles(KINDS[given.numbers], given.puzzles))
+    arms = measure(folders, unseen_puzzles(KINDS[given.numbers], given.puzzles), _tell)
     found = report(arms)
     _table(arms)
     for pair in found["pairs"]:
@@ -129,6 +145,11 @@ def _table(arms: dict[str, Arm]) -> None:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

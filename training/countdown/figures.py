@@ -89,10 +89,18 @@ def difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, f
     return round(float(gaps.mean()), 4), round(float(low), 4), round(float(high), 4)
 
 
-def measure(folders: Sequence[tuple[Path, Path, Path]], puzzles: Sequence[State]) -> dict[str, Arm]:
-    """All arms for each training: folders of the SFT policy, of the last policy and of the value model."""
+def measure(
+    folders: Sequence[tuple[Path, Path, Path]],
+    puzzles: Sequence[State],
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Arm]:
+    """All arms for each training: folders of the SFT policy, of the last policy and of the value model.
+
+    `say` is told before each training is measured.
+    """
     arms: dict[str, Arm] = {}
     for number, (first, last, value) in enumerate(folders):
+        say(f"{last} on {len(puzzles)} puzzles ({number + 1}/{len(folders)})")
         trunk, head = value_modules(value)
         network, valued = policy_network(last), (Network(trunk), head)
         players = _Players(network, valued, 1000 * (number + 1))

@@ -21,6 +21,8 @@ from reflectree.models.neural.countdown.forward import Network
 from reflectree.models.neural.countdown.game import State
 from reflectree.models.neural.countdown.load import policy_network, save_policy, save_value, value_modules
 from reflectree.models.neural.weights import quiet
+from reflectree.models.scoring.card import read_card
+from reflectree.rlm_ops.errors import BadInput
 from reflectree.training.countdown.data import KINDS, Kind, check, training_puzzles, training_solutions
 from reflectree.training.countdown.fitting import Report, Schedule
 from reflectree.training.countdown.improve import from_critic, from_labels, improve
@@ -68,13 +70,28 @@ class Training:
         return self.folder / "value"
 
     def run(self) -> None:
-        """All stages that are not done."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """All stages that are not done.
+
+        Raises:
+            BadInput: The folder is none, or holds another training.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"cannot write to {self.folder}: {error.strerror}; choose another --out") from error
+        self._same()
         self._once("sft", self._sft)
         self._once("labels", self._label)
         self._once("value", self._value)
         for number in range(1, self.recipe.rounds + 1):
             self._once(f"policy-{number}", partial(self._improve, number))
+
+    def _same(self) -> None:
+        """What is there already is of this seed and recipe: its first stage's card says so."""
+        card = read_card(self.folder / "sft") if (self.folder / "sft.done").exists() else None
+        wanted = json.loads(json.dumps(self._card("sft")))  # as a file has it: lists for tuples, texts for keys
+        if card is not None and card.training != wanted:
+            raise BadInput(f"{self.folder} holds a training by another recipe or seed: choose another --out")
 
     def _once(self, name: str, stage: Callable[[], None]) -> None:
         done = self.folder / f"{name}.done"

@@ -147,7 +147,8 @@ class JobFolder:
         A job that an earlier session began, or in which anything is finished, stays as it is.
         """
         if self._fresh and not self.bill and self.labelling == NO_USAGE:
-            for path in (self.path / "job.json", *self.path.glob(f"{self.checkpoint.name}*")):
+            named = (self.path / name for name in ("job.json", "report.json"))
+            for path in (*named, *self.path.glob(f"{self.checkpoint.name}*")):
                 path.unlink(missing_ok=True)
 
     def _bill(self, entry: Entry) -> None:

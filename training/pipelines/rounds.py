@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from reflectree.models.resolve_values import value_model
 from reflectree.rlm_ops.budget import Budget
+from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.statistics import paired_bootstrap
 from reflectree.rlm_ops.task import Task
 from reflectree.training import filters as rules
@@ -107,6 +108,10 @@ class Rounds:
             await values.aclose()
         if found.paused is not None:
             return {"paused": found.paused}
+        if found.finished and not found.usage.calls:
+            raise BadInput(
+                f"no call fits into the {plan.tokens} tokens of a run, so there is nothing to learn: raise tokens"
+            )
         row["data"] = found.to_json()
         return self._through(number, "generate", row["data"])
 
@@ -193,9 +198,10 @@ class Rounds:
         )
         row["difference"] = {"value": difference.estimate, "low": difference.low, "high": difference.high}
         row["kept"] = new["accuracy"] >= old["accuracy"] - self.plan.tolerance
+        row["trained"] = self._candidates(row) != (self.report.policy, self.report.value)
         if row["kept"]:
             self.report.policy, self.report.value = self._candidates(row)
-        self._through(number, "keep", {"kept": row["kept"], "difference": row["difference"]})
+        self._through(number, "keep", {name: row[name] for name in ("kept", "trained", "difference")})
         return {"round": number + 1}
 
     @property

@@ -209,10 +209,12 @@ class Generation:
         )
 
     async def aclose(self) -> None:
-        """Stop the runs in progress and write down the time they took."""
+        """Stop the runs in progress, and write down the time they took and how the job stands."""
         if self._pool is not None:
             await self._pool.cancel()
             self.job.spend(self._pool.session_seconds)
+            if self.report is None:  # interrupted, or a model failed
+                self.job.report(self.stand().to_json())
 
     def _begun(self, run: Run) -> None:
         """A run begins where no checkpoint will tell what it paid."""

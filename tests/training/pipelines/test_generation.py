@@ -188,6 +188,8 @@ def test_a_model_that_stops_answering_ends_the_session_and_loses_nothing(tmp_pat
         made(tmp_path, 4, policy=ScriptedPolicy(dying), parallel=1)
     finished = {path.name: path.read_bytes() for path in (tmp_path / "traces").iterdir()}
     assert 0 < len(finished) < 4
+    stood = json.loads((tmp_path / "report.json").read_bytes())  # data stats tells how an ended session stands
+    assert (stood["finished"], stood["runs"], stood["complete"]) == (len(finished), 4, False)
     assert made(tmp_path, 4).finished == 4
     assert all((tmp_path / "traces" / name).read_bytes() == content for name, content in finished.items())
 

@@ -68,12 +68,20 @@ async def test_two_rounds_train_measure_and_keep(base: Path, tmp_path: Path) -> 
         assert set(row["measured"]["table"]) == {"sampling", "self-consistency", "best-of-n"}
         assert row["measured"]["tokens"] > 0
         assert row["difference"]["low"] <= row["difference"]["value"] <= row["difference"]["high"]
+        assert row["trained"]
     kept = [row["policy"]["folder"] for row in report.rounds if row["kept"]]
     assert report.policy == (kept[-1] if kept else str(base))
     again = await looped(base, tmp_path / "loop")
     assert again.rounds == report.rounds  # all of it is through: nothing is done twice
     with pytest.raises(TraceError, match="another plan"):
         await looped(base, tmp_path / "loop", tokens=700)
+
+
+@pytest.mark.slow
+async def test_a_run_into_which_no_call_fits_is_told_and_nothing_is_kept(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no call fits into the 20 tokens of a run"):
+        await looped(base, tmp_path / "loop", tokens=20)
+    assert not (tmp_path / "loop" / "round-0" / "policy").exists()
 
 
 @pytest.mark.slow

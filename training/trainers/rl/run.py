@@ -13,7 +13,8 @@ from reflectree.models.scoring.items import Scorer
 from reflectree.models.scoring.template import STEP_END
 from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.task import Task
-from reflectree.training.trainers.base import open_base
+from reflectree.training.trainers.base import folder_digest, open_base
+from reflectree.training.trainers.folders import key_of
 from reflectree.training.trainers.rl.episodes import Grade, Problem, Written
 from reflectree.training.trainers.rl.on_trl import train_on_trl
 from reflectree.training.trainers.rl.presets import settings
@@ -56,22 +57,29 @@ def run(
         Diverged: The loss is no number any more.
     """
     chosen = settings(preset, **(changes or {}))
-    problems, judged = problems_of([*tasks, *valid])
-    opened = open_base(Path(base), STEP_END)
+    if trl and caps is not None and (caps.tokens is not None or caps.seconds is not None):
+        raise BadInput("TRL's trainer cannot be paused by a cap: leave the caps out, or train without TRL")
+    problems, judged = problems_of([*tasks, *valid], graded=grade is not None)
+    opened, digest = open_base(Path(base), STEP_END), folder_digest(Path(base))
     model = opened.load("policy")
     model.config.use_cache = True
     model.to("cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device)
     card = Card(kind="policy", format="steps", base=str(base), training={"preset": preset, **chosen.model_dump()})
+    learnt = problems[: len(tasks)]
+    about = {"task set": key_of(problems=[[one.question, one.id] for one in learnt]), "base": digest}
     if trl:
-        return train_on_trl(model, opened.tokenizer, problems[: len(tasks)], grade or judged, out, chosen)
+        return train_on_trl(
+            model, opened.tokenizer, learnt, grade or judged, out, chosen,
+            on_iteration=on_iteration, card=card, about=about,
+        )  # fmt: skip
     return train_rl(
-        model, opened.tokenizer, problems[: len(tasks)], grade or judged, out, chosen,
-        scorer=scorer, valid=problems[len(tasks) :], caps=caps, on_iteration=on_iteration, card=card,
+        model, opened.tokenizer, learnt, grade or judged, out, chosen,
+        scorer=scorer, valid=problems[len(tasks) :], caps=caps, on_iteration=on_iteration, card=card, about=about,
     )  # fmt: skip
 
 
-def problems_of(tasks: Sequence[Task]) -> tuple[list[Problem], Grade]:
-    """Tasks as problems, and the grade their verifiers give.
+def problems_of(tasks: Sequence[Task], *, graded: bool = False) -> tuple[list[Problem], Grade]:
+    """Tasks as problems, and the grade their verifiers give; where something else grades, none is needed.
 
     Raises:
         BadInput: A task has no verifier.
@@ -79,10 +87,11 @@ def problems_of(tasks: Sequence[Task]) -> tuple[list[Problem], Grade]:
     verifiers = {}
     problems = []
     for task in tasks:
-        if task.verifier is None:
+        if task.verifier is None and not graded:
             raise BadInput(f"the task {task.id or task.question[:40]!r} has no verifier, so nothing can grade it")
         problem = Problem(task.prose, task.id)
-        verifiers[problem.question] = task.verifier
+        if task.verifier is not None:
+            verifiers[problem.question] = task.verifier
         problems.append(problem)
 
     def grade(problem: Problem, written: Written) -> float:

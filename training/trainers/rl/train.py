@@ -7,11 +7,8 @@ iteration is done again from the same seeds. Whoever grades is asked for each so
 from __future__ import annotations
 
 import copy
-import json
-import os
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path as FilePath
 from random import Random
@@ -27,6 +24,7 @@ from reflectree.rlm_ops.errors import BadInput
 from reflectree.rlm_ops.formulas.advantages import reft_reward
 from reflectree.training.trainers.rl.crediting import Crediting
 from reflectree.training.trainers.rl.episodes import Grade, Problem, Written, graded
+from reflectree.training.trainers.rl.folder import known, replaced, write_down
 from reflectree.training.trainers.rl.presets import Settings
 from reflectree.training.trainers.rl.update import Update, Updater
 from reflectree.training.trainers.rl.writing import write
@@ -70,6 +68,7 @@ def train_rl(
     caps: Caps | None = None,
     on_iteration: OnIteration | None = None,
     card: Card | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> RLReport:
     """Train a policy by reinforcement learning; goes on where `out` holds an unfinished training of the same settings.
 
@@ -85,9 +84,10 @@ def train_rl(
         caps: What it may cost.
         on_iteration: Told each row of the history.
         card: What to say of the trained policy.
+        about: What else makes it the same training, as JSON values: digests of its tasks and its base.
 
     Raises:
-        BadInput: There are no problems, or `out` holds a training of other settings.
+        BadInput: There are no problems, or `out` holds another training, or anything else.
         Diverged: The loss is no number any more; the last good checkpoint is kept.
     """
     if not problems:
@@ -104,7 +104,7 @@ def train_rl(
     update = Update(**{name: getattr(settings, name) for name in Update.model_fields if hasattr(settings, name)})
     updater = Updater(model, tokenizer, update, reference=reference if settings.kl else None, critic=critic)
     crediting = Crediting(model, tokenizer, settings, grade, reference, critic, scorer)
-    saved = _Saved(folder, settings, updater, crediting)
+    saved = _Saved(folder, settings, about or {}, updater, crediting)
     history = saved.load()
     begun = time.monotonic()
     spent = sum(row["tokens"] for row in history)
@@ -148,16 +148,16 @@ def _iterate(
         ]
         for group, values in zip(groups, right, strict=True)
     ]
-    known = [value for values in right for value in values if value is not None]
-    if not known:
+    graded_ones = [value for values in right for value in values if value is not None]
+    if not graded_ones:
         raise BadInput("not one solution of this iteration could be graded: check the grader, or the verifiers")
     written = [w for group in rewarded for w in group if len(w.steps) > w.given]
     episodes = crediting.episodes(chosen, [[w for w in g if len(w.steps) > w.given] for g in rewarded], seed)
     row: dict[str, Any] = {
         "iteration": iteration,
         "reward": fmean(w.reward for group in rewarded for w in group),
-        "accuracy": fmean(value >= 1.0 for value in known),
-        "ungraded": sum(map(len, right)) - len(known),
+        "accuracy": fmean(value >= 1.0 for value in graded_ones),
+        "ungraded": sum(map(len, right)) - len(graded_ones),
         "tokens": sum(w.tokens for group in groups for w in group) + crediting.tokens - before,
         "solutions": len(written),
         "episodes": len(episodes),
@@ -191,21 +191,15 @@ class _Saved:
 
     folder: FilePath
     settings: Settings
+    about: Mapping[str, Any]
     updater: Updater
     crediting: Crediting
 
     def load(self) -> list[dict[str, Any]]:
         """The history of what is there; policy and optimizer go on from it."""
-        if (
-            not self.folder.exists() and self._old.exists()
-        ):  # killed between taking the old one away and putting the new
-            os.replace(self._old, self.folder)
-        state = self.folder / "training.json"
-        if not state.exists():
+        found = known(self.folder, self.settings.model_dump(mode="json"), self.about)
+        if found is None:
             return []
-        known = json.loads(state.read_text(encoding="utf-8"))
-        if {**known["settings"], "iterations": 0} != {**json.loads(self.settings.model_dump_json()), "iterations": 0}:
-            raise BadInput(f"{self.folder} holds a training of other settings: choose another folder, or remove it")
         from safetensors.torch import load_model
 
         load_model(self.updater.model, str(self.folder / "model.safetensors"))
@@ -215,36 +209,21 @@ class _Saved:
             self.updater.critic.load_state_dict(parts["critic"])
         if self.crediting.reward_model is not None and "reward_model" in parts:
             self.crediting.reward_model.load_state_dict(parts["reward_model"])
-        self.crediting.tokens = int(known["rollout_tokens"])
-        return list(known["history"])
+        self.crediting.tokens = int(found["rollout_tokens"])
+        return list(found["history"])
 
     def save(self, history: list[dict[str, Any]], card: Card) -> None:
         """Write all of it beside the folder, then put it in its place."""
-        fresh = self.folder.with_name(f".{self.folder.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        with quiet():
-            self.updater.model.save_pretrained(fresh, safe_serialization=True)
-            self.updater.tokenizer.save_pretrained(fresh)
-        card.save(fresh)
         parts: dict[str, Any] = {"optimizer": self.updater.optimizer.state_dict()}
         if self.updater.critic is not None:
             parts["critic"] = self.updater.critic.state_dict()
         if self.crediting.reward_model is not None:
             parts["reward_model"] = self.crediting.reward_model.state_dict()
-        torch.save(parts, fresh / "training.pt")
-        state = {
-            "settings": json.loads(self.settings.model_dump_json()),
-            "rollout_tokens": self.crediting.tokens,
-            "history": history,
-        }
-        (fresh / "training.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(self._old, ignore_errors=True)
-        if self.folder.exists():
-            os.replace(self.folder, self._old)
-        os.replace(fresh, self.folder)
-        shutil.rmtree(self._old, ignore_errors=True)
-
-    @property
-    def _old(self) -> FilePath:
-        return self.folder.with_name(f".{self.folder.name}.old")
+        with replaced(self.folder) as fresh:
+            with quiet():
+                self.updater.model.save_pretrained(fresh, safe_serialization=True)
+                self.updater.tokenizer.save_pretrained(fresh)
+            card.save(fresh)
+            torch.save(parts, fresh / "training.pt")
+            settings = self.settings.model_dump(mode="json")
+            write_down(fresh, settings, self.about, rollout_tokens=self.crediting.tokens, history=history)

@@ -158,6 +158,32 @@ def test_paused_and_resumed_equals_uninterrupted(model: tuple[Any, Any], tmp_pat
     assert json.loads((tmp_path / "parts" / "reflectree.json").read_text())["kind"] == "policy"
 
 
+def test_a_folder_of_something_else_is_never_touched(model: tuple[Any, Any], tmp_path: Path) -> None:
+    plan = settings("grpo", **{**SMALL, "iterations": 1})
+    (tmp_path / "mine" / "thesis").mkdir(parents=True)
+    (tmp_path / "mine" / "thesis" / "text").write_text("precious")
+    (tmp_path / "file").write_text("precious")
+    for name in ("mine", "file"):
+        with pytest.raises(BadInput, match="is no training of this kind"):
+            train_rl(*model, PROBLEMS, vowels, tmp_path / name, plan)
+    assert (tmp_path / "mine" / "thesis" / "text").read_text() == (tmp_path / "file").read_text() == "precious"
+    (tmp_path / "empty").mkdir()
+    assert train_rl(*model, PROBLEMS, vowels, tmp_path / "empty", plan).history
+
+
+def test_other_tasks_or_another_base_are_another_training(model: tuple[Any, Any], tmp_path: Path) -> None:
+    plan = settings("grpo", **{**SMALL, "iterations": 1})
+    about = {"task set": "a", "base": "b"}
+    train_rl(*model, PROBLEMS, vowels, tmp_path / "out", plan, about=about)
+    for name in about:
+        with pytest.raises(BadInput, match=f"holds a training of another {name}"):
+            train_rl(*model, PROBLEMS, vowels, tmp_path / "out", plan, about={**about, name: "c"})
+    train_rl(*model, PROBLEMS, vowels, tmp_path / "out", plan, about=about)
+    (tmp_path / "out" / "training.json").write_text("{")
+    with pytest.raises(BadInput, match=r"training\.json is damaged"):
+        train_rl(*model, PROBLEMS, vowels, tmp_path / "out", plan, about=about)
+
+
 @pytest.mark.parametrize("preset", ["grpo", "vineppo"])
 def test_what_cannot_be_graded_is_left_out_and_never_a_zero(
     preset: str, model: tuple[Any, Any], tmp_path: Path
