@@ -126,16 +126,17 @@ class Caller:
         """A reply after as many attempts as it takes, with the bill of all of them."""
         failed = NO_USAGE
         known: TransientModelError | None = None
+        last: ModelError | None = None
 
         async def attempt() -> Reply:
-            nonlocal failed, known
+            nonlocal failed, known, last
             if known is not None:  # the first attempt was made outside: most calls need no retrying at all
                 error, known = known, None
                 raise error
             try:
                 return await self._attempt(request)
-            except ModelError:
-                failed = failed + _failed(self._requests(request))
+            except ModelError as error:
+                failed, last = failed + _failed(self._requests(request)), error
                 raise
 
         try:
@@ -148,7 +149,8 @@ class Caller:
                 )(attempt)
         except (ModelError, BudgetRefused) as error:
             if failed and not self._fatal(error):
-                raise _Paid(str(error), failed) from error
+                why = str(error) if isinstance(error, ModelError) else f"{last}; not tried again: {error}"
+                raise _Paid(why, failed) from error
             raise
         self.reached = True
         return reply, reply.usage + failed if failed else reply.usage

@@ -16,7 +16,7 @@ from typing import Any
 from reflectree.models import fallback, faults, wire
 from reflectree.models.base import Capabilities, Choice, Price, Reply, Request
 from reflectree.models.servers import GENERIC, Server, assume, recognise
-from reflectree.models.transport import Answer, Transport
+from reflectree.models.transport import Answer, Transport, without_login
 from reflectree.rlm_ops.errors import ModelError, ModelRejected, TransientModelError
 from reflectree.rlm_ops.usage import Usage
 
@@ -67,7 +67,7 @@ class OpenAICompatiblePolicy:
             base_url, {**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
         )
         self.model = model
-        self.name = name or f"{self._transport.where}#{model}"
+        self.name = without_login(name or f"{self._transport.where}#{model}")
         self.price = price
         self.server = server
         self.capabilities = capabilities or assume(server, model)

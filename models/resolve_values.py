@@ -19,6 +19,7 @@ from typing import Any, Literal
 from reflectree.models.base import PreferenceModel, RewardModel, ValueModel
 from reflectree.models.calling import Retries
 from reflectree.models.scoring.card import read_card
+from reflectree.models.transport import without_login
 from reflectree.rlm_ops.errors import BadInput, ModelError
 from reflectree.rlm_ops.extras import require
 
@@ -59,7 +60,7 @@ class _Options:
             "api_key": self.api_key or os.environ.get(key_env) or None,
             "key_env": key_env,
             "headers": self.headers,
-            "name": name,
+            "name": without_login(name),
             **{key: value for key, value in given.items() if value is not None},
         }
 

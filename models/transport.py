@@ -7,6 +7,7 @@ whole exchange. It knows nothing of models, retries or JSON.
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.request
 import weakref
 from collections.abc import AsyncGenerator, Mapping
@@ -33,6 +34,14 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+_LOGIN = re.compile(r"(?<=://)[^/?#]*@")
+
+
+def without_login(address: str) -> str:
+    """An address, or a model's name that holds one, without user and password: names stand in traces and lists."""
+    return _LOGIN.sub("", address)
 
 
 class Transport:
