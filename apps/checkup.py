@@ -29,10 +29,15 @@ _PACKAGES = ("langgraph", "langgraph-checkpoint", "langgraph-checkpoint-sqlite",
 _EXTRAS = {
     "embedded": ("xllamacpp", "gguf"),
     "litellm": ("litellm",),
-    "langchain": ("langchain_openai",),
+    "langchain": ("langchain", "langchain_openai"),
     "verify": ("jsonschema", "math_verify"),
     "tasks": ("reasoning_gym",),
     "datasets": ("datasets",),
+    "serve": ("starlette", "uvicorn", "prometheus_client"),
+    "mcp": ("mcp", "starlette", "uvicorn"),
+    "postgres": ("langgraph.checkpoint.postgres", "psycopg", "psycopg_pool"),
+    "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+    "plots": ("matplotlib", "plotly"),
     "serving": ("torch", "transformers", "safetensors", "starlette", "uvicorn"),
     "training": ("trl", "peft", "datasets"),
     "ray": ("ray",),
@@ -123,10 +128,17 @@ def _packages() -> Finding:
 def _extras() -> list[Finding]:
     findings = []
     for extra, modules in _EXTRAS.items():
-        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        missing = [name for name in modules if not _there(name)]
         words = f"not installed ({', '.join(missing)}): pip install 'reflectree[{extra}]'" if missing else "installed"
         findings.append(Finding(f"extra {extra}", "missing" if missing else "ok", words))
     return findings
+
+
+def _there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it
+        return False
 
 
 def _sandbox() -> Finding:

@@ -39,7 +39,6 @@ from reflectree.rlm_ops.errors import ReflectreeError
 app = typer.Typer(
     name="reflectree",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import typer
 
 from reflectree.apps.terminal import clean, console, dollars, duration, many, one_line, short
 from reflectree.graphs.result import Result
+from reflectree.rlm_ops.events import Failed
 
 STOPPED = {
     "confidence": "certain of the answer",
@@ -75,8 +77,19 @@ def _remedy(result: Result) -> str:
     """What to do about a run without an answer."""
     if result.answer is not None:
         return ""
+    if result.usage.calls and result.usage.failed_calls == result.usage.calls:
+        return _all_failed(result)
     kind, _, cap = result.stop_reason.partition(":")
     return f": raise --max-{cap}" if kind == "budget" else ": try another --blueprint, --model or --seed"
+
+
+def _all_failed(result: Result) -> str:
+    """Where nothing of use ever came back, a higher cap only buys more of it: what came instead, most often."""
+    failures = (event for event in result.trace if isinstance(event, Failed) and event.usage.calls)
+    reasons = Counter(event.reason for event in failures if not event.reason.startswith("the budget's cap"))
+    if not reasons:
+        return ", and every call failed: reflectree doctor --model MODEL says whether the model answers"
+    return f", and every call failed: {one_line(reasons.most_common(1)[0][0], 200)}"
 
 
 def _score(result: Result) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.metadata
 import socket
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,22 @@ def test_a_missing_extra_names_its_command(cli: Cli, model: str, monkeypatch: py
     monkeypatch.setitem(checkup._EXTRAS, "tasks", ("no_such_module",))
     words = finding(cli("doctor", "-m", model, "--json"), "extra tasks")["words"]
     assert words == "not installed (no_such_module): pip install 'reflectree[tasks]'"
+
+
+def test_every_extra_of_the_distribution_is_looked_at(cli: Cli, model: str) -> None:
+    extras = set(importlib.metadata.metadata("reflectree").get_all("Provides-Extra") or ()) - {"all", "dev", "docs"}
+    found = {finding["what"] for finding in cli("doctor", "-m", model, "--json").data["findings"]}
+    assert {f"extra {extra}" for extra in extras} == {what for what in found if what.startswith("extra ")}
+
+
+def test_a_module_below_a_package_that_is_not_there_is_missing(
+    cli: Cli, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reflectree.apps import checkup
+
+    monkeypatch.setitem(checkup._EXTRAS, "otel", ("no_such_package.sdk",))
+    words = finding(cli("doctor", "-m", model, "--json"), "extra otel")["words"]
+    assert words == "not installed (no_such_package.sdk): pip install 'reflectree[otel]'"
 
 
 @pytest.mark.slow

@@ -44,6 +44,20 @@ def test_usage_errors_are_2(arguments: list[str], cli: Cli) -> None:
     assert (done.code, done.out) == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("reflectree sol", "solve"), ("reflectree solve --max-c", "--max-calls"), ("reflectree trace ver", "verify")],
+)
+def test_a_shell_completes_commands_and_options(
+    typed: str, completed: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_REFLECTREE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+    done = cli()
+    assert (done.code, done.out) == (0, f"{completed}\n")
+
+
 def test_a_defect_is_one_line_too_and_debug_shows_it(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

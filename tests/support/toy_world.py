@@ -148,6 +148,17 @@ def acted(*commands: str) -> list[str]:
     return [f"Thought: number {index}.\nAction: {command}" for index, command in enumerate(commands)]
 
 
+def keeper() -> ToyWorld:
+    """A world that says where made games are kept."""
+    from reflectree.graphs.embodied.textworld_games import cache_folder
+
+    class Keeper(ToyWorld):
+        def reset(self) -> Observation:
+            return Observation(str(cache_folder()))
+
+    return Keeper()
+
+
 def chatty() -> ToyWorld:
     """A world that prints where it should not, and says whether it can see a secret."""
 

@@ -39,7 +39,7 @@ class Pane {
     this.stage = new Stage(this.canvas, run, { select: (node) => { app.focus(this); app.select(node); }, open: (node) => { app.focus(this); app.select(node); app.enter(node); } });
     this.canvas.addEventListener("focus", () => app.focus(this));
     this.host.addEventListener("pointerdown", () => app.focus(this));
-    new ResizeObserver(() => { const first = this.stage.width === 1; this.stage.resize(); if (first || this.stage.fitted) this.stage.fit(); }).observe(this.canvas);
+    new ResizeObserver(() => { if (app.printing !== undefined) return; const first = this.stage.width === 1; this.stage.resize(); if (first || this.stage.fitted) this.stage.fit(); }).observe(this.canvas);
     this.headed();
   }
 
@@ -72,8 +72,8 @@ class App {
     requestAnimationFrame(() => this.outline.scroll(this.pane.selected));
     addEventListener("keydown", (event) => this.key(event));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.coloured());
-    addEventListener("beforeprint", () => { this.printing = document.documentElement.dataset.theme; document.documentElement.dataset.theme = "light"; this.coloured(true); });
-    addEventListener("afterprint", () => { document.documentElement.dataset.theme = this.printing; this.coloured(); });
+    addEventListener("beforeprint", () => { this.printing = document.documentElement.dataset.theme; document.documentElement.dataset.theme = "light"; for (const { stage } of this.panes) stage.onPaper(this.panes.length > 1); this.coloured(true); });
+    addEventListener("afterprint", () => { document.documentElement.dataset.theme = this.printing; this.printing = undefined; for (const { stage } of this.panes) stage.offPaper(); this.coloured(); });
   }
 
   get run() { return this.pane.run; }

@@ -47,10 +47,32 @@ class Stage {
   }
 
   resize() {
-    const box = this.canvas.getBoundingClientRect(), dense = Math.min(window.devicePixelRatio || 1, 2);
-    this.width = Math.max(1, box.width); this.height = Math.max(1, box.height); this.dense = dense;
-    this.canvas.width = Math.round(this.width * dense); this.canvas.height = Math.round(this.height * dense);
+    const box = this.canvas.getBoundingClientRect();
+    this._sized(box.width, box.height, Math.min(window.devicePixelRatio || 1, 2));
     this.asked();
+  }
+
+  _sized(width, height, dense) {
+    this.width = Math.max(1, width); this.height = Math.max(1, height); this.dense = dense;
+    this.canvas.width = Math.round(this.width * dense); this.canvas.height = Math.round(this.height * dense);
+  }
+
+  /* Paper has a shape of its own, and nobody is told of it before it is printed: the drawing is made for a sheet's
+     width (page.css keeps its proportions), and shows what the window showed. */
+  onPaper(half) {
+    const { width, height, k, tx, ty } = this;
+    this.window = { k, tx, ty };
+    this._sized(720, half ? 340 : 450, 3);
+    if (this.fitted || width === 1) this.fit();  /* 1: it was never shown */
+    else {
+      const ratio = Math.min(this.width / width, this.height / height);
+      this.k = k * ratio; this.tx = this.width / 2 - (width / 2 - tx) * ratio; this.ty = this.height / 2 - (height / 2 - ty) * ratio;
+    }
+  }
+
+  offPaper() {
+    this.resize();
+    if (this.fitted) this.fit(); else Object.assign(this, this.window);
   }
 
   fit() {

@@ -6,6 +6,7 @@ that the work of a frame is bounded.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -370,10 +371,38 @@ def test_dark_light_and_narrow(show: Show) -> None:
     both = show(golden("mcts"), golden("beam"), width=420, height=800)
     assert both.evaluate("document.querySelector('.controls').scrollWidth <= document.documentElement.clientWidth")
     assert both.locator(".board canvas").first.bounding_box()["height"] > 100
-    printed = show(golden("mcts"), scheme="dark")
-    printed.emulate_media(media="print")
-    assert printed.locator(".bar").is_hidden()
-    assert len(printed.pdf()) > 5000
+
+
+_BOARDS = """() => [...document.querySelectorAll(".board canvas")].map((board, i) => {
+  const { stage } = window.reflectree.app.panes[i];
+  return { pixels: [board.width, board.height], view: [stage.k, stage.tx, stage.ty, stage.width, stage.height] };
+})"""
+
+
+def test_it_is_drawn_anew_for_paper_and_then_as_it_was(show: Show) -> None:
+    page = show(golden("mcts"), golden("beam"), scheme="dark", width=1280, height=420)
+    page.evaluate("window.reflectree.app.panes[1].stage.zoom(2)")
+    before = page.evaluate(_BOARDS)
+    page.emulate_media(media="print")
+    assert page.locator(".bar").is_hidden()
+    assert page.locator(".legend .key").first.is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    for board, (width, height) in ((board, board["pixels"]) for board in page.evaluate(_BOARDS)):
+        assert width / height == pytest.approx(board["view"][3] / board["view"][4], abs=0.01)
+        assert width > 2000  # a sheet's width, sharp
+    assert page.evaluate(_COLOURS) > 20
+    assert page.evaluate("getComputedStyle(document.querySelector('.board canvas')).objectFit") == "contain"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 32, 38)"
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    until(page, f"JSON.stringify(({_BOARDS})().map((one) => one.pixels)) === '{_pixels(before)}'")
+    for one, was in zip(page.evaluate(_BOARDS), before, strict=True):
+        assert one["view"] == pytest.approx(was["view"], abs=0.5)
+    assert len(page.pdf()) > 5000
+
+
+def _pixels(boards: list[dict[str, Any]]) -> str:
+    return json.dumps([board["pixels"] for board in boards], separators=(",", ":"))
 
 
 _FRAMES = """async (kind) => {
