@@ -27,6 +27,8 @@ FORMS = ("embedded", "openai/MODEL", "http://HOST:PORT/v1#MODEL", *(f"{k}/MODEL"
 
 _POLICY = ("name", "capabilities", "price", "complete", "prompt_bound", "aclose")
 _PLAIN = PolicyOptions()
+_MAKERS = {"claude": "anthropic", "gemini": "gemini"}
+"""Whose models these are, in litellm's words."""
 
 _LOOPBACK = re.compile(r"https?://(?:localhost|127\.[\d.]+|\[::1\])(?:[:/]|$)")
 
@@ -218,6 +220,8 @@ def _suggestion(name: str) -> str:
         return f"write 'litellm/{name}', or 'openai/{name}' with a base_url"
     if re.match(r"gpt-|o\d\b|chatgpt", name):
         return f"write 'openai/{name}'"
+    if (maker := re.match(r"claude|gemini", name)) is not None:
+        return f"write 'litellm/{_MAKERS[maker[0]]}/{name}'"
     if re.match(r"[\w.-]+:\d+", name):
         return f"write 'http://{name}/v1#MODEL'"
     return f"write 'openai/{name}', 'ollama/{name}' or 'http://HOST:PORT/v1#{name}', or pass a base_url"

@@ -139,6 +139,8 @@ def test_a_policy_has_all_that_the_protocol_asks_for(missing: str | None) -> Non
     ("name", "told"),
     [
         ("gpt-5-mini", "write 'openai/gpt-5-mini'"),
+        ("claude-sonnet-4-5", "write 'litellm/anthropic/claude-sonnet-4-5'"),
+        ("gemini-3-pro", "write 'litellm/gemini/gemini-3-pro'"),
         ("opnai/gpt-5", "did you mean 'openai/gpt-5'"),
         ("embeded", "did you mean 'embedded'"),
         ("anthropic/claude-sonnet-4-5", "write 'litellm/anthropic/claude-sonnet-4-5'"),
