@@ -23,6 +23,9 @@ SMALL = 256
 WIDEST = 2048
 """An index is asked for so many at most."""
 
+CROWD = 16
+"""Of more equal vectors than an index has links a vector, it may miss some: these are scored one by one."""
+
 Scored = tuple[float, ItemRow]
 
 
@@ -66,10 +69,16 @@ def _by_index(table: ItemTable, index: VectorIndex, search: Search) -> list[Scor
         sure = int(np.searchsorted(-values, -floor))  # what was not found may tie with the farthest that was
         kept = _first(table, search, best[:sure], values[:sure])
         if len(kept) >= search.wanted:
-            return kept
+            return None if _crowded(scores, kept[-1][0]) else kept
         if len(ids) < k and scope == search.prefix:
             break
     return None
+
+
+def _crowded(scores: Scores, last: float) -> bool:
+    """Whether many vectors are equally near, among those that are no farther than the last that is wanted."""
+    near = np.sort(scores[scores >= last])
+    return bool(np.any(near[CROWD:] - near[:-CROWD] < 1e-9))
 
 
 def _plan(search: Search, scoped: bool) -> Iterator[tuple[int, str]]:

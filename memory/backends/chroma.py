@@ -1,9 +1,9 @@
 """Chroma as a vector index: embedded, cosine, our own embeddings, and nothing else of it.
 
 What it is not asked to do, because it does not do it (measured on 1.5.9): a second process keeps answering from the
-index it loaded, so one process alone opens a folder; among 1,001 equal vectors 101 are not found, so the store looks
-further on ties; a zero vector is ranked at distance 1, so none is stored; clients in memory share one database, so
-each collection there has a name of its own. The server is never started: every release of it has CVE-2026-45829.
+index it loaded, so one process alone opens a folder; among 1,001 equal vectors 101 are not found, so the store scores
+crowds of ties itself; a zero vector is ranked at distance 1, so none is stored; clients in memory share one database,
+so each collection there has a name of its own. The server is never started: every release of it has CVE-2026-45829.
 """
 
 from __future__ import annotations

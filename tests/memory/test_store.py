@@ -31,6 +31,8 @@ from langgraph.store.base import (
 from tests.memory import programs
 
 from reflectree.memory import ChromaStore, MemoryStore, NumpyStore, VectorStoreMemory
+from reflectree.memory.backends.exact import ExactIndex
+from reflectree.memory.backends.index import Query
 from reflectree.memory.embedders.hashing import HashingEmbeddings
 from reflectree.memory.values import MAX_BYTES
 from reflectree.rlm_ops.errors import BadInput
@@ -276,6 +278,20 @@ def test_equal_texts_are_all_found_in_the_order_they_came(monkeypatch: pytest.Mo
         store.batch([PutOp(("other",), f"{n:03}", {"text": f"another {n}"}) for n in range(100)])
         found = store.search((), query="the very same words", limit=7, offset=390)
     assert [item.key for item in found] == [f"{n:03}" for n in range(390, 397)]
+
+
+def test_an_index_that_misses_one_of_a_crowd_of_equals_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Approximate(ExactIndex):
+        def nearest(self, query: Query, k: int, prefix: str) -> list[int]:
+            return super().nearest(query, k, prefix)[1:]
+
+    monkeypatch.setattr("reflectree.memory.ranking.SMALL", 5)
+    with NumpyStore(index=HASHING) as store:
+        monkeypatch.setattr(store._follower, "index", Approximate())
+        store.batch([PutOp(("same",), f"{n:03}", {"text": "the very same words"}) for n in range(40)])
+        store.batch([PutOp(("other",), f"{n:03}", {"text": f"another {n}"}) for n in range(40)])
+        found = store.search((), query="the very same words", limit=7)
+        assert [item.key for item in found] == [f"{n:03}" for n in range(7)]
 
 
 def test_a_small_namespace_is_found_within_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
