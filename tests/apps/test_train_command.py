@@ -188,7 +188,7 @@ def test_a_round_of_the_loop(cli: Cli, base: Path, tasks: Path, tmp_path: Path) 
         "rounds": 1,
         "search": "self-consistency",
         "labels": ["rejection"],
-        "tokens": 200,
+        "tokens": 2000,
         "valid": 2,
         "sft": {"by": "sft", "settings": {"max_steps": 2}},
         "value": None,
@@ -201,3 +201,4 @@ def test_a_round_of_the_loop(cli: Cli, base: Path, tasks: Path, tmp_path: Path) 
     assert "self-consistency" in done.out
     report = json.loads(cli(*command, "--json").out)
     assert len(report["rounds"]) == 1
+    assert report["rounds"][0]["data"]["usage"]["calls"] > 0
