@@ -33,6 +33,17 @@ def test_help_teaches_and_loads_no_server(cli: Cli, tmp_path: Path) -> None:
     assert loaded & {"starlette", "uvicorn", "prometheus_client", "langgraph", "psycopg", "torch"} == set()
 
 
+def test_without_the_extra_it_says_which_one(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('starlette', 'uvicorn', 'prometheus_client')))\n"
+        "from reflectree.apps.cli import main; main(['serve', '-m', 'embedded'])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: the endpoint needs starlette")
+    assert "reflectree[serve]" in run.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
