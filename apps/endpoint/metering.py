@@ -7,14 +7,16 @@ answered; here every call counts from when it is sent. Whose bill it is, and wha
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from reflectree.models.base import Capabilities, PolicyModel, Price, Reply, Request
+from typing_extensions import override
+
+from reflectree.models.base import PolicyModel, Reply, Request
+from reflectree.models.wrapping import Wrapped
 from reflectree.rlm_ops.errors import ModelError, ModelTimeout
 from reflectree.rlm_ops.usage import NO_USAGE, Usage
 
 
-class Metered:
+class Metered(Wrapped):
     """A policy as one run uses it.
 
     Args:
@@ -22,29 +24,11 @@ class Metered:
     """
 
     def __init__(self, policy: PolicyModel) -> None:
-        self._policy = policy
+        super().__init__(policy)
         self._known = NO_USAGE
         self._open: dict[int, Request] = {}
         """The calls that were sent and not settled, those that were cut among them."""
         self._sent = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._policy, name)
-
-    @property
-    def name(self) -> str:
-        """The policy's own."""
-        return self._policy.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do, as known so far."""
-        return self._policy.capabilities
-
-    @property
-    def price(self) -> Price | None:
-        """Its price."""
-        return self._policy.price
 
     @property
     def usage(self) -> Usage:
@@ -54,6 +38,7 @@ class Metered:
             bill = bill + self._most(request, request.max_tokens * request.n)
         return bill
 
+    @override
     async def complete(self, request: Request) -> Reply:
         """Make one attempt.
 
@@ -74,10 +59,7 @@ class Metered:
         self._known = self._known + reply.usage
         return reply
 
-    def prompt_bound(self, request: Request) -> int:
-        """The policy's own."""
-        return self._policy.prompt_bound(request)
-
+    @override
     async def aclose(self) -> None:
         """Nothing: the policy is not this run's."""
 

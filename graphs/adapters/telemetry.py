@@ -16,10 +16,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
+from typing_extensions import override
 
 from reflectree.graphs.result import Result
 from reflectree.graphs.setup import Setup
-from reflectree.models.base import Capabilities, Choice, Message, PolicyModel, Price, Reply, Request
+from reflectree.models.base import Choice, Message, PolicyModel, Reply, Request
+from reflectree.models.wrapping import Wrapped
 from reflectree.rlm_ops.errors import NeedsPerson
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def provider_and_model(name: str) -> tuple[str, str]:
     return _PROVIDERS.get(kind, kind), rest
 
 
-class ObservedPolicy:
+class ObservedPolicy(Wrapped):
     """A policy whose requests are spans.
 
     Args:
@@ -115,30 +117,11 @@ class ObservedPolicy:
     """
 
     def __init__(self, policy: PolicyModel, role: str, tracer: Tracer, context: Context) -> None:
-        self._policy, self._role, self._tracer, self._context = policy, role, tracer, context
+        super().__init__(policy)
+        self._role, self._tracer, self._context = role, tracer, context
         self._provider, self._model = provider_and_model(policy.name)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._policy, name)
-
-    def __repr__(self) -> str:
-        return repr(self._policy)
-
-    @property
-    def name(self) -> str:
-        """The policy's own."""
-        return self._policy.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do, as known so far."""
-        return self._policy.capabilities
-
-    @property
-    def price(self) -> Price | None:
-        """Its price."""
-        return self._policy.price
-
+    @override
     async def complete(self, request: Request) -> Reply:
         """Make one attempt, as a span `chat MODEL`."""
         about = {
@@ -162,14 +145,6 @@ class ObservedPolicy:
             if told:
                 span.set_attribute("gen_ai.output.messages", _choices(reply.choices))
             return reply
-
-    def prompt_bound(self, request: Request) -> int:
-        """The policy's own."""
-        return self._policy.prompt_bound(request)
-
-    async def aclose(self) -> None:
-        """Close the policy."""
-        await self._policy.aclose()
 
 
 def _tracer() -> Tracer | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from reflectree.graphs import blueprints
 from reflectree.graphs.benching.run import at_equal_tokens
 from reflectree.graphs.result import Result
 from reflectree.graphs.run import asolve
-from reflectree.models.base import Capabilities, Message, PolicyModel, Price, Reply, Request
+from reflectree.models.base import Message, PolicyModel, Reply, Request
+from reflectree.models.wrapping import Wrapped
 from reflectree.rlm_ops.blueprint import Blueprint
 from reflectree.rlm_ops.budget import Budget
 from reflectree.rlm_ops.events import Grown
@@ -46,7 +49,7 @@ async def alone(
     return await asolve(task, blueprint=baseline, policy=Counted(model), budget=budget, run_id=run_id, **shared)
 
 
-class Counted:
+class Counted(Wrapped):
     """A policy that knows what its prompts cost: the same prompt counts the same again.
 
     A model behind an endpoint can only say the most that a prompt may count, which is several times what it does.
@@ -56,27 +59,10 @@ class Counted:
     """
 
     def __init__(self, policy: PolicyModel) -> None:
-        self._policy = policy
+        super().__init__(policy)
         self._counts: dict[tuple[tuple[Message, ...], str], int] = {}
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._policy, name)
-
-    @property
-    def name(self) -> str:
-        """The policy's own."""
-        return self._policy.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What it can do, as known so far."""
-        return self._policy.capabilities
-
-    @property
-    def price(self) -> Price | None:
-        """Its price."""
-        return self._policy.price
-
+    @override
     async def complete(self, request: Request) -> Reply:
         """Make one attempt, and remember what the prompt counted."""
         reply = await self._policy.complete(request)
@@ -85,11 +71,8 @@ class Counted:
             self._counts[request.messages, request.prefill] = -(-reply.usage.prompt_tokens // answered)
         return reply
 
+    @override
     def prompt_bound(self, request: Request) -> int:
         """What the prompt counted before, else the most it can count."""
         known = self._counts.get((request.messages, request.prefill))
         return self._policy.prompt_bound(request) if known is None else known
-
-    async def aclose(self) -> None:
-        """Release what the policy holds."""
-        await self._policy.aclose()
